@@ -81,6 +81,8 @@ pub enum Outcome {
     Created,
     Edited,
     Deleted,
+    /// An account's status or a gap was taken note of.
+    Declared,
     /// Nothing changed: seen before, or older than what is kept.
     Unchanged,
     Rejected(Rejected),

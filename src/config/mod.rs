@@ -1,0 +1,279 @@
+//! The configuration: the compiled-in defaults, the operator's file over them, then the environment. Composes the
+//! settings of all rooms and checks them against each other.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::index::IndexSettings;
+use crate::projects::Routes;
+use crate::sinks::EndpointSettings;
+use crate::sources::feeds::FeedsSettings;
+use crate::sources::jetstream::JetstreamSettings;
+use crate::sources::recording::RecordingSettings;
+use crate::store::{RetainSettings, StoreSettings, gate::DiskSettings};
+use crate::tables::{self, FileError, Table};
+
+/// Every key with its default.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+/// What environment variables of the configuration begin with.
+const ENVIRONMENT_PREFIX: &str = "EARFUL_";
+/// Variables with that beginning that are no keys.
+const ENVIRONMENT_OTHERS: [&str; 3] = ["EARFUL_CONFIG", "EARFUL_CRASH_POINT", "EARFUL_TOKEN"];
+
+/// The configuration as it is in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub base: Base,
+    pub sources: BTreeMap<String, SourceSettings>,
+    pub endpoints: BTreeMap<String, EndpointSettings>,
+}
+
+/// What is neither a source nor an endpoint.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Base {
+    pub data_dir: PathBuf,
+    pub projects_dir: PathBuf,
+    pub log: LogSettings,
+    pub api: ApiSettings,
+    pub turn: TurnTable,
+    pub store: StoreSettings,
+    pub retention: RetainSettings,
+    pub disk: DiskSettings,
+    pub index: IndexSettings,
+    pub delivery: DeliverySettings,
+    pub egress: EgressSettings,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    pub format: LogFormat,
+    pub level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiSettings {
+    pub listen: std::net::SocketAddr,
+    pub token_file: PathBuf,
+    pub body_bytes_max: usize,
+    pub posts_max: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnTable {
+    pub arrivals_max: usize,
+    pub bytes_max: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeliverySettings {
+    pub in_flight_max: usize,
+    pub drain_s: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EgressSettings {
+    pub allow: Vec<String>,
+    pub contact: String,
+}
+
+/// One `[source.NAME]`, by its kind.
+#[derive(Clone, Debug)]
+pub enum SourceSettings {
+    Jetstream(JetstreamSettings),
+    Feeds(FeedsSettings),
+    Push(PushSettings),
+    Recording(RecordingSettings),
+}
+
+/// `[source.NAME] kind = "push"`: a partner that pushes posts over the API.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PushSettings {
+    pub token_file: PathBuf,
+    pub networks: Vec<String>,
+}
+
+impl SourceSettings {
+    pub const KINDS: [&'static str; 4] = ["jetstream", "feeds", "push", "recording"];
+
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Jetstream(_) => "jetstream",
+            Self::Feeds(_) => "feeds",
+            Self::Push(_) => "push",
+            Self::Recording(_) => "recording",
+        }
+    }
+}
+
+impl Config {
+    /// Reads `file`; the environment is that of the process.
+    pub fn read(file: &Path) -> Result<Self, Vec<FileError>> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            vec![FileError::whole(file, format!("{error}; `earful init` writes a first configuration"))]
+        })?;
+        let environment: Vec<(String, String)> = std::env::vars().collect();
+        Self::parse(file, &text, &environment)
+    }
+
+    /// Reads the configuration in `text`; `file` is named in errors and gives relative paths their place.
+    pub fn parse(file: &Path, text: &str, environment: &[(String, String)]) -> Result<Self, Vec<FileError>> {
+        let mut table = Table::parse(file, text)?;
+        let mut defaults = Table::parse(Path::new("default.toml"), DEFAULTS).expect("the defaults are TOML");
+        table.set_from_environment(environment, ENVIRONMENT_PREFIX, &ENVIRONMENT_OTHERS)?;
+        let mut errors = Vec::new();
+        let source_defaults = defaults.take("source_default");
+        let endpoint_defaults = defaults.take("endpoint_default");
+        let sources = kinds(&mut table, "source", source_defaults, read_source, &mut errors);
+        let endpoints = kinds(&mut table, "endpoint", endpoint_defaults, read_endpoint, &mut errors);
+        table.overlay(defaults);
+        let base = table.read::<Base>();
+        match base {
+            Ok(base) if errors.is_empty() => {
+                let mut config = Self { base, sources, endpoints };
+                config.resolve(file.parent().unwrap_or(Path::new(".")));
+                config.check(file, text)?;
+                Ok(config)
+            }
+            Ok(_) => Err(errors),
+            Err(mistakes) => Err(mistakes.into_iter().chain(errors).collect()),
+        }
+    }
+
+    /// Relative paths are taken from the configuration file's directory.
+    fn resolve(&mut self, directory: &Path) {
+        let place = |path: &mut PathBuf| {
+            if !path.as_os_str().is_empty() {
+                *path = directory.join(&*path);
+            }
+        };
+        place(&mut self.base.data_dir);
+        place(&mut self.base.projects_dir);
+        place(&mut self.base.api.token_file);
+        for source in self.sources.values_mut() {
+            match source {
+                SourceSettings::Push(push) => place(&mut push.token_file),
+                SourceSettings::Recording(recording) => place(&mut recording.file),
+                SourceSettings::Feeds(feeds) => feeds.opml.iter_mut().for_each(place),
+                SourceSettings::Jetstream(_) => {}
+            }
+        }
+        for endpoint in self.endpoints.values_mut() {
+            endpoint.paths().into_iter().for_each(place);
+        }
+    }
+
+    fn check(&self, file: &Path, text: &str) -> Result<(), Vec<FileError>> {
+        let base = &self.base;
+        let mut errors = Vec::new();
+        let mut refuse = |key: &str, sentence: String| errors.push(FileError::key(file, text, key, sentence));
+        if !(1..=10_000).contains(&base.turn.arrivals_max) {
+            refuse("turn.arrivals_max", format!("turn.arrivals_max is {}; it is a number from 1 to 10000", base.turn.arrivals_max));
+        }
+        if !(4_096..=64 << 20).contains(&base.turn.bytes_max) {
+            refuse("turn.bytes_max", format!("turn.bytes_max is {}; it is a number of bytes from 4096 to 67108864", base.turn.bytes_max));
+        }
+        if !(15..=1024).contains(&base.index.heap_mb) {
+            refuse("index.heap_mb", format!("index.heap_mb is {}; the index writer needs 15 to 1024", base.index.heap_mb));
+        }
+        if base.store.write_buffers_mb < 16 {
+            refuse("store.write_buffers_mb", format!("store.write_buffers_mb is {}; it is at least 16", base.store.write_buffers_mb));
+        }
+        if base.disk.free_min_percent > 90 {
+            refuse("disk.free_min_percent", format!("disk.free_min_percent is {}; it is a share from 0 to 90", base.disk.free_min_percent));
+        }
+        if base.disk.free_red_mb > base.disk.free_min_mb {
+            refuse("disk.free_red_mb", "disk.free_red_mb must not be above disk.free_min_mb".to_owned());
+        }
+        if !base.api.listen.ip().is_loopback() {
+            refuse("api.listen", format!("api.listen is {}; the API speaks plain HTTP, so it listens on loopback only: put a TLS proxy in front of it", base.api.listen));
+        }
+        for network in &base.egress.allow {
+            if let Err(cause) = network.parse::<crate::fetch::guard::Network>() {
+                refuse("egress.allow", format!("egress.allow: `{network}` is no network: {cause}; write as 10.1.0.0/16"));
+            }
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// What projects may refer to.
+    pub fn routes(&self) -> Routes {
+        Routes { endpoints: self.endpoints.keys().cloned().collect(), sources: self.sources.keys().cloned().collect() }
+    }
+}
+
+/// Reads every table of a group by its kind, over the defaults of that kind.
+fn kinds<T>(
+    table: &mut Table<'_>,
+    group: &str,
+    defaults: Option<Table<'_>>,
+    read: fn(&str, Table<'_>) -> Result<T, Vec<FileError>>,
+    errors: &mut Vec<FileError>,
+) -> BTreeMap<String, T> {
+    let mut found = BTreeMap::new();
+    let Some(group_table) = table.take(group) else { return found };
+    for (name, mut entry) in group_table.into_tables() {
+        if !crate::projects::is_slug(&name) {
+            errors.push(entry.error(format!("[{group}.{name}]: a name has 1 to 64 lower-case letters, digits, hyphens and underscores")));
+            continue;
+        }
+        let Some(kind) = entry.take_text("kind") else {
+            errors.push(entry.error(format!("[{group}.{name}] needs a kind")));
+            continue;
+        };
+        if let Some(below) = defaults.as_ref().and_then(|defaults| defaults.get(&kind)) {
+            entry.overlay(below);
+        }
+        match read(&kind, entry) {
+            Ok(settings) => drop(found.insert(name, settings)),
+            Err(mistakes) => errors.extend(mistakes),
+        }
+    }
+    found
+}
+
+fn read_source(kind: &str, table: Table<'_>) -> Result<SourceSettings, Vec<FileError>> {
+    match kind {
+        "jetstream" => table.read().map(SourceSettings::Jetstream),
+        "feeds" => table.read().map(SourceSettings::Feeds),
+        "push" => table.read().map(SourceSettings::Push),
+        "recording" => table.read().map(SourceSettings::Recording),
+        other => Err(vec![unknown_kind(&table, "source", other, &SourceSettings::KINDS)]),
+    }
+}
+
+fn read_endpoint(kind: &str, table: Table<'_>) -> Result<EndpointSettings, Vec<FileError>> {
+    fn of<T: DeserializeOwned>(table: Table<'_>) -> Result<T, Vec<FileError>> {
+        table.read()
+    }
+    match kind {
+        "webhook" => of(table).map(EndpointSettings::Webhook),
+        "nats" => of(table).map(EndpointSettings::Nats),
+        "ndjson" => of(table).map(EndpointSettings::Ndjson),
+        other => Err(vec![unknown_kind(&table, "endpoint", other, &["webhook", "nats", "ndjson"])]),
+    }
+}
+
+fn unknown_kind(table: &Table<'_>, group: &str, kind: &str, known: &[&str]) -> FileError {
+    let hint = match tables::nearest(kind, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known are {}", known.join(", ")),
+    };
+    table.error(format!("there is no {group} of kind `{kind}`; {hint}"))
+}

@@ -1,0 +1,376 @@
+//! One task per endpoint: reads what waits, makes attempts within the endpoint's allowance, submits the results.
+//! Nothing on disk says that a delivery is under way: after a crash it is simply made again, with the same id.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::clock;
+use crate::crash::{self, Point};
+use crate::metrics;
+use crate::model::{Attempt, Class, Rendered, Timestamp};
+use crate::store::{DeadReason, OutboxKey, ReadError, Settle, Store, WriterClosed, WriterHandle, decode, encode};
+
+use super::Sink;
+use super::clock::{EndpointClock, REFUSALS_MAX, refusal_wait};
+use super::window::{Picked, Window};
+
+/// How often an endpoint looks at its oldest deliveries when nothing else wakes it.
+const IDLE_PERIOD: Duration = Duration::from_secs(30);
+
+/// Bounds over all endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxSettings {
+    pub in_flight_max: usize,
+    /// How long a stop waits for requests under way.
+    pub drain: Duration,
+}
+
+/// What is particular to one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointPlan {
+    pub slug: String,
+    /// Changes when the endpoint's address does.
+    pub address: u64,
+    pub concurrency_max: u32,
+    pub expiry: Duration,
+    /// Bytes of bodies that may wait; beyond them the oldest go to the dead letters.
+    pub quota_bytes: u64,
+}
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Outbox {
+    store: Store,
+    writer: WriterHandle,
+    in_flight: Arc<Semaphore>,
+    drain: Duration,
+    stop: CancellationToken,
+}
+
+impl Outbox {
+    pub fn new(store: Store, writer: WriterHandle, settings: OutboxSettings, stop: CancellationToken) -> Self {
+        let in_flight = Arc::new(Semaphore::new(settings.in_flight_max));
+        Self { store, writer, in_flight, drain: settings.drain, stop }
+    }
+
+    /// Runs one endpoint until the stop, then waits for its requests under way, in bounded time.
+    pub async fn run<S: Sink>(self, plan: EndpointPlan, sink: S) {
+        let slug = plan.slug.clone();
+        let worker = Worker {
+            waker: self.writer.waker(&plan.slug),
+            own: self,
+            plan,
+            sink: Arc::new(sink),
+            clock: EndpointClock::default(),
+            window: Window::default(),
+            attempts: JoinSet::new(),
+            unread: true,
+        };
+        match worker.run().await {
+            Ok(()) | Err(Ended::Writer) => {}
+            Err(Ended::Read(cause)) => error!(endpoint = %slug, %cause, "deliveries cannot be read; this endpoint stops"),
+        }
+    }
+}
+
+/// Why a worker ends early.
+enum Ended {
+    Writer,
+    Read(ReadError),
+}
+
+impl From<WriterClosed> for Ended {
+    fn from(_: WriterClosed) -> Self {
+        Self::Writer
+    }
+}
+
+impl From<ReadError> for Ended {
+    fn from(cause: ReadError) -> Self {
+        Self::Read(cause)
+    }
+}
+
+struct Worker<S> {
+    own: Outbox,
+    plan: EndpointPlan,
+    sink: Arc<S>,
+    waker: Arc<tokio::sync::Notify>,
+    clock: EndpointClock,
+    window: Window,
+    attempts: JoinSet<Result<Finished, ReadError>>,
+    /// Whether the store may hold rows that the window has not seen.
+    unread: bool,
+}
+
+/// How one attempt came back.
+struct Finished {
+    picked: Picked,
+    /// None if the delivery was withdrawn before it was sent.
+    attempt: Option<Attempt>,
+    started: Timestamp,
+    arrived_at: Timestamp,
+}
+
+impl<S: Sink> Worker<S> {
+    async fn run(mut self) -> Result<(), Ended> {
+        if let Some(row) = self.read(|store, slug| store.endpoint(slug)).await? {
+            self.clock = decode(&row.clock).unwrap_or_default();
+        }
+        while !self.own.stop.is_cancelled() {
+            self.refill().await?;
+            self.give_up().await?;
+            self.send().await;
+            self.publish();
+            self.wait().await?;
+        }
+        self.drain().await
+    }
+
+    /// Reads rows into the window while there is room.
+    async fn refill(&mut self) -> Result<(), Ended> {
+        let (from, room) = self.window.wants();
+        if !self.unread || room == 0 {
+            return Ok(());
+        }
+        self.unread = false;
+        let rows = self.read(move |store, slug| store.outbox(slug, from, room)).await?;
+        self.unread = rows.len() == room;
+        for (position, row) in &rows {
+            self.window.add(*position, row);
+        }
+        Ok(())
+    }
+
+    /// What is too old, or too much, goes to the dead letters.
+    async fn give_up(&mut self) -> Result<(), Ended> {
+        let now = clock::now();
+        let mut dead: Vec<(u64, DeadReason)> =
+            self.window.expired(now, self.plan.expiry).into_iter().map(|position| (position, DeadReason::Expired)).collect();
+        let pending = self.own.writer.endpoints().get(&self.plan.slug).map_or(0, |row| row.bytes_pending);
+        if pending > self.plan.quota_bytes && dead.is_empty() {
+            dead.extend(self.window.oldest_idle().map(|position| (position, DeadReason::Quota)));
+        }
+        if dead.is_empty() {
+            return Ok(());
+        }
+        warn!(endpoint = %self.plan.slug, deliveries = dead.len(), reason = dead[0].1.name(), "deliveries were given up");
+        self.unread = true;
+        let mut settles = Vec::with_capacity(dead.len());
+        for (position, reason) in dead {
+            self.window.remove(position);
+            metrics::delivery_dead(&self.plan.slug, reason.name());
+            let cause = reason.name().to_owned();
+            settles.push(Settle::Dead { endpoint: self.plan.slug.clone(), position, at: now, cause, reason });
+        }
+        Ok(self.own.writer.settle(settles).await?)
+    }
+
+    /// Starts as many attempts as the clock allows.
+    async fn send(&mut self) {
+        if self.clock.is_disabled(self.plan.address) {
+            return;
+        }
+        let now = clock::now();
+        while self.attempts.len() < self.clock.allowance(now).min(self.plan.concurrency_max) as usize {
+            let Ok(permit) = self.own.in_flight.clone().try_acquire_owned() else { return };
+            let Some(picked) = self.window.pick(now) else { return };
+            let outside = !self.unread;
+            let seq_next = self.own.writer.endpoints().get(&self.plan.slug).map(|row| row.seq_next).filter(|_| outside);
+            let settled = self.window.settled(seq_next);
+            let attempt = Try {
+                store: self.own.store.clone(),
+                key: OutboxKey { endpoint: self.plan.slug.clone(), position: picked.position },
+                picked,
+                settled,
+            };
+            let sink = self.sink.clone();
+            self.attempts.spawn(async move {
+                let finished = attempt.make(&*sink).await;
+                drop(permit);
+                finished
+            });
+        }
+    }
+
+    async fn wait(&mut self) -> Result<(), Ended> {
+        let now = clock::now();
+        let refused = self.window.next_refused().map(|until| until.since(now));
+        let clock_wait = Some(self.clock.wait(now)).filter(|wait| !wait.is_zero());
+        let soonest = refused.into_iter().chain(clock_wait).min().unwrap_or(IDLE_PERIOD).clamp(Duration::from_millis(5), IDLE_PERIOD);
+        let idle = self.attempts.is_empty();
+        tokio::select! {
+            () = self.own.stop.cancelled() => Ok(()),
+            () = self.waker.notified() => {
+                self.unread = true;
+                Ok(())
+            }
+            Some(finished) = self.attempts.join_next(), if !idle => self.finish(finished).await,
+            () = tokio::time::sleep(soonest) => Ok(()),
+        }
+    }
+
+    async fn drain(mut self) -> Result<(), Ended> {
+        let deadline = tokio::time::Instant::now() + self.own.drain;
+        while let Ok(Some(finished)) = tokio::time::timeout_at(deadline, self.attempts.join_next()).await {
+            self.finish(finished).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self, joined: Result<Result<Finished, ReadError>, tokio::task::JoinError>) -> Result<(), Ended> {
+        let finished = match joined {
+            Ok(finished) => finished?,
+            Err(cause) => {
+                error!(endpoint = %self.plan.slug, %cause, "an attempt panicked; its delivery waits for the next start");
+                return Ok(());
+            }
+        };
+        let position = finished.picked.position;
+        let Some(attempt) = &finished.attempt else {
+            self.window.remove(position);
+            return Ok(());
+        };
+        self.count(&finished, attempt);
+        let settle = self.decide(&finished, attempt.clone());
+        let before = self.clock.clone();
+        self.move_clock(attempt);
+        if before != self.clock && before.allowance(finished.started) != self.clock.allowance(finished.started) {
+            self.own.writer.keep_clock(self.plan.slug.clone(), encode(&self.clock)).await?;
+        }
+        if self.window.wants().1 > 0 {
+            self.unread |= self.window.len() < super::window::WINDOW_ROWS_MAX / 2;
+        }
+        Ok(self.own.writer.settle(vec![settle]).await?)
+    }
+
+    fn count(&self, finished: &Finished, attempt: &Attempt) {
+        let now = clock::now();
+        let class = match attempt {
+            Attempt::Delivered => "delivered",
+            Attempt::Gone => "gone",
+            Attempt::Reject { .. } => "refused",
+            Attempt::Retry { class, .. } => class.name(),
+        };
+        metrics::attempt_finished(&self.plan.slug, class, now.since(finished.started));
+        if matches!(attempt, Attempt::Delivered) {
+            metrics::delivery_lag(finished.started.since(finished.arrived_at));
+        }
+    }
+
+    /// What becomes of the delivery.
+    fn decide(&mut self, finished: &Finished, attempt: Attempt) -> Settle {
+        let Picked { position, refusals, .. } = finished.picked;
+        let endpoint = self.plan.slug.clone();
+        let at = finished.started;
+        match attempt {
+            Attempt::Delivered => {
+                self.window.remove(position);
+                Settle::Delivered { endpoint, position }
+            }
+            Attempt::Reject { cause } if refusals + 1 >= REFUSALS_MAX => {
+                self.window.remove(position);
+                metrics::delivery_dead(&endpoint, DeadReason::Refused.name());
+                warn!(endpoint = %endpoint, %cause, "a delivery was refused for good");
+                Settle::Dead { endpoint, position, at, cause, reason: DeadReason::Refused }
+            }
+            Attempt::Reject { cause } => {
+                let until = clock::now().plus(refusal_wait(refusals + 1, rand::rng().random()));
+                self.window.put_back(position, Some(until));
+                Settle::Attempted { endpoint, position, at, cause, refused: true }
+            }
+            Attempt::Retry { cause, .. } => {
+                self.window.put_back(position, None);
+                Settle::Attempted { endpoint, position, at, cause, refused: false }
+            }
+            Attempt::Gone => {
+                self.window.put_back(position, None);
+                let cause = "the endpoint answered 410: it is gone".to_owned();
+                Settle::Attempted { endpoint, position, at, cause, refused: false }
+            }
+        }
+    }
+
+    fn move_clock(&mut self, attempt: &Attempt) {
+        match attempt {
+            // A refusal is the message's fault: the endpoint is well.
+            Attempt::Delivered | Attempt::Reject { .. } => {
+                if self.clock.allowance(clock::now()) <= 1 && self.clock != EndpointClock::default() {
+                    info!(endpoint = %self.plan.slug, "the endpoint answers");
+                }
+                self.clock.succeed(self.plan.concurrency_max);
+            }
+            Attempt::Gone => {
+                error!(endpoint = %self.plan.slug, "the endpoint says that it is gone (410); deliveries wait until its address changes");
+                self.clock.disable(self.plan.address);
+            }
+            Attempt::Retry { class, after, cause } => {
+                self.clock.fail(*class, *after, clock::now(), rand::rng().random());
+                let wait_ms = self.clock.wait(clock::now()).as_millis() as u64;
+                match class {
+                    Class::Misconfigured | Class::Forbidden => {
+                        error!(endpoint = %self.plan.slug, %cause, wait_ms, "the endpoint looks misconfigured");
+                    }
+                    _ => warn!(endpoint = %self.plan.slug, %cause, wait_ms, "the endpoint does not take deliveries now"),
+                }
+            }
+        }
+    }
+
+    fn publish(&self) {
+        let now = clock::now();
+        let age = self.window.oldest_at().map_or(Duration::ZERO, |oldest| now.since(oldest));
+        metrics::outbox_state(&self.plan.slug, age, self.attempts.len());
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store, &str) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let (store, slug) = (self.own.store.clone(), self.plan.slug.clone());
+        tokio::task::spawn_blocking(move || read(&store, &slug)).await.expect("reads do not panic")
+    }
+}
+
+/// One attempt in the making.
+struct Try {
+    store: Store,
+    key: OutboxKey,
+    picked: Picked,
+    settled: u64,
+}
+
+impl Try {
+    async fn make<S: Sink>(self, sink: &S) -> Result<Finished, ReadError> {
+        let Self { store, key, picked, settled } = self;
+        let reader = store.clone();
+        let row = tokio::task::spawn_blocking(move || reader.outbox_row(&key)).await.expect("reads do not panic")?;
+        let Some(row) = row else {
+            // Withdrawn since it was read into the window: what was deleted is not sent.
+            return Ok(Finished { picked, attempt: None, started: clock::now(), arrived_at: clock::now() });
+        };
+        let rendered = Rendered {
+            id: row.id,
+            body: row.body.into(),
+            thread: row.thread,
+            seq: row.seq,
+            settled,
+            epoch: store.epoch().to_owned(),
+            attempt: picked.attempt,
+            replay: row.replay,
+        };
+        crash::point(Point::DeliverBeforeSend);
+        let started = clock::now();
+        let attempt = sink.deliver(&rendered).await;
+        if attempt == Attempt::Delivered {
+            crash::point(Point::DeliverAfterAccept);
+        }
+        Ok(Finished { picked, attempt: Some(attempt), started, arrived_at: row.arrived_at })
+    }
+}

@@ -1,0 +1,159 @@
+//! What a turn knows before it decides: read from the store in a few multi-gets, seen through the turns that are
+//! decided and not yet durable.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use crate::model::{AuthorId, ClusterId, Post, PostEvent, PostId};
+use crate::store::{AccountRow, KnownPost, MentionRow, NearRow, ReadError, Store, TurnCommit};
+
+use super::decide::{Sighting, cluster_of};
+
+/// The state of everything that a batch touches; the fold keeps it up to date as it goes.
+#[derive(Default)]
+pub struct Knowledge {
+    pub posts: HashMap<PostId, KnownPost>,
+    pub accounts: HashMap<AuthorId, AccountRow>,
+    pub mentions: HashMap<PostId, MentionRow>,
+    pub near: HashMap<ClusterId, NearRow>,
+    /// Parents and roots of matching replies; none while they have not been seen.
+    pub relatives: HashMap<PostId, Option<Post>>,
+    /// The seq that the next post gets.
+    pub post_next: u64,
+}
+
+/// Turns that are decided and not yet durable, oldest first.
+#[derive(Default)]
+pub(super) struct Overlay {
+    turns: VecDeque<(u64, Arc<TurnCommit>)>,
+}
+
+impl Overlay {
+    pub(super) fn push(&mut self, number: u64, commit: Arc<TurnCommit>) {
+        self.turns.push_back((number, commit));
+    }
+
+    /// Forgets what is durable.
+    pub(super) fn release(&mut self, number: u64) {
+        self.turns.retain(|(turn, _)| *turn > number);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.turns.len()
+    }
+}
+
+impl Knowledge {
+    /// Reads what deciding these sightings needs.
+    pub(super) fn read(
+        store: &Store,
+        overlay: &Overlay,
+        sightings: &[Sighting],
+        post_next: u64,
+    ) -> Result<Self, ReadError> {
+        let mut knowledge = Self { post_next, ..Self::default() };
+        knowledge.read_posts(store, overlay, sightings)?;
+        knowledge.read_accounts(store, overlay, sightings)?;
+        knowledge.read_mentions(store, overlay, sightings)?;
+        knowledge.read_near(store, overlay, sightings)?;
+        knowledge.read_relatives(store, overlay, sightings)?;
+        Ok(knowledge)
+    }
+
+    fn read_posts(&mut self, store: &Store, overlay: &Overlay, sightings: &[Sighting]) -> Result<(), ReadError> {
+        let ids: Vec<PostId> = unique(sightings.iter().filter_map(|sighting| match &sighting.event {
+            PostEvent::Upsert { post, .. } => Some(post.id),
+            PostEvent::Delete { id, .. } => Some(*id),
+            PostEvent::Account { .. } | PostEvent::Gap { .. } => None,
+        }));
+        for (id, known) in ids.iter().zip(store.known(&ids)?) {
+            self.posts.extend(known.map(|known| (*id, known)));
+        }
+        let wanted: HashSet<PostId> = ids.into_iter().collect();
+        for (_, commit) in &overlay.turns {
+            let writes = commit.posts.iter().filter(|write| wanted.contains(&write.id));
+            self.posts.extend(writes.map(|write| (write.id, write.known)));
+        }
+        Ok(())
+    }
+
+    fn read_accounts(&mut self, store: &Store, overlay: &Overlay, sightings: &[Sighting]) -> Result<(), ReadError> {
+        let ids: Vec<AuthorId> = unique(sightings.iter().filter_map(|sighting| match &sighting.event {
+            PostEvent::Upsert { post, .. } => Some(post.author.id),
+            PostEvent::Account { author, .. } => Some(*author),
+            PostEvent::Delete { .. } | PostEvent::Gap { .. } => None,
+        }));
+        for (id, row) in ids.iter().zip(store.accounts(&ids)?) {
+            self.accounts.extend(row.map(|row| (*id, row)));
+        }
+        for (_, commit) in &overlay.turns {
+            self.accounts.extend(commit.accounts.iter().copied());
+        }
+        Ok(())
+    }
+
+    fn read_mentions(&mut self, store: &Store, overlay: &Overlay, _: &[Sighting]) -> Result<(), ReadError> {
+        for (id, _) in self.posts.iter().filter(|(_, known)| known.mentioned) {
+            self.mentions.extend(store.mention(*id)?.map(|row| (*id, row)));
+        }
+        for (_, commit) in &overlay.turns {
+            for write in commit.mentions.iter().filter(|write| self.posts.contains_key(&write.id)) {
+                self.mentions.insert(write.id, write.row.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn read_near(&mut self, store: &Store, overlay: &Overlay, sightings: &[Sighting]) -> Result<(), ReadError> {
+        let clusters: Vec<ClusterId> = unique(sightings.iter().filter_map(|sighting| match &sighting.event {
+            PostEvent::Upsert { post, .. } if !sighting.matches.is_empty() => Some(cluster_of(post)),
+            _ => None,
+        }));
+        for cluster in &clusters {
+            self.near.extend(store.near(*cluster)?.map(|row| (*cluster, row)));
+        }
+        for (_, commit) in &overlay.turns {
+            self.near.extend(commit.near.iter().filter(|(cluster, _)| clusters.contains(cluster)).copied());
+        }
+        Ok(())
+    }
+
+    fn read_relatives(&mut self, store: &Store, overlay: &Overlay, sightings: &[Sighting]) -> Result<(), ReadError> {
+        let ids: Vec<PostId> = unique(
+            sightings
+                .iter()
+                .filter_map(|sighting| match &sighting.event {
+                    PostEvent::Upsert { post, .. } if !sighting.matches.is_empty() || self.mentions.contains_key(&post.id) => {
+                        Some([post.thread.parent, post.thread.root])
+                    }
+                    _ => None,
+                })
+                .flatten()
+                .flatten(),
+        );
+        for (id, known) in ids.iter().zip(store.known(&ids)?) {
+            let post = known.map(|known| store.post(known.seq)).transpose()?.flatten();
+            self.relatives.insert(*id, post);
+        }
+        for (_, commit) in &overlay.turns {
+            for write in &commit.posts {
+                self.note_relative(write.id, write.post.as_ref(), write.replaces.is_some());
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps a wanted relative up to date: `post` is its new version, `replaced` says that the old one is gone.
+    pub(super) fn note_relative(&mut self, id: PostId, post: Option<&Post>, replaced: bool) {
+        if let Some(slot) = self.relatives.get_mut(&id)
+            && (post.is_some() || replaced)
+        {
+            *slot = post.cloned();
+        }
+    }
+}
+
+fn unique<T: Copy + Eq + std::hash::Hash>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    items.filter(|item| seen.insert(*item)).collect()
+}

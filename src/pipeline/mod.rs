@@ -1,0 +1,13 @@
+//! The turn: what is known is read, a pure function decides over a batch, one batch is written.
+//! Unaware of sockets and of where deliveries go.
+
+mod announce;
+mod decide;
+mod knowledge;
+mod live;
+mod turn;
+
+pub use decide::{Decided, Sighting, decide};
+pub use knowledge::Knowledge;
+pub use live::{Live, Route};
+pub use turn::{Turn, TurnSettings, start_turn};

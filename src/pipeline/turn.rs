@@ -1,0 +1,348 @@
+//! The turn's thread: drains the inboxes in rotation, decodes and matches over the cores, decides, submits.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc as std_mpsc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use rayon::prelude::*;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::clock;
+use crate::crash::{self, Point};
+use crate::inlet::{Inbox, Waiting};
+use crate::language;
+use crate::matcher::Scratch;
+use crate::metrics;
+use crate::model::{AuthorId, CursorKey, Outcome, PostEvent, Rejected, Verdict};
+use crate::normalize;
+use crate::store::gate::{DiskGate, Level};
+use crate::store::{AccountRow, ReadError, Store, Tally, TurnCommit, WriterHandle};
+
+use super::decide::{Decided, Sighting, decide};
+use super::knowledge::{Knowledge, Overlay};
+use super::live::Live;
+
+/// Commits that may be under way while the next turn is decided.
+const COMMITS_UNDER_WAY_MAX: usize = 2;
+/// Posts of one account that are erased in one turn.
+const ERASE_BATCH_MAX: usize = 200;
+/// How long an idle turn sleeps before it looks at stop and disk again.
+const IDLE_PERIOD: Duration = Duration::from_millis(500);
+/// The name under which erased posts are counted.
+const ERASURE: &str = "erasure";
+
+/// Bounds of one turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TurnSettings {
+    pub arrivals_max: usize,
+    pub bytes_max: usize,
+}
+
+/// What a running turn is reached by.
+pub struct Turn {
+    inboxes: mpsc::UnboundedSender<(Arc<str>, Inbox)>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Turn {
+    /// Adds a source's inbox; from the next batch on it is drained in rotation with the others.
+    pub fn add(&self, source: Arc<str>, inbox: Inbox) {
+        // The only other end is the turn's thread; when it has ended the daemon is stopping.
+        self.inboxes.send((source, inbox)).ok();
+    }
+
+    /// Waits until the turn has drained what it was given and ended.
+    pub fn join(self) {
+        drop(self.inboxes);
+        if self.thread.join().is_err() {
+            error!("the turn's thread panicked");
+        }
+    }
+}
+
+/// What a turn works with.
+pub struct TurnParts {
+    pub store: Store,
+    pub writer: WriterHandle,
+    pub live: Arc<ArcSwap<Live>>,
+    pub gate: Arc<DiskGate>,
+    /// Woken by every inlet.
+    pub arrived: Arc<Notify>,
+    pub stop: CancellationToken,
+    pub settings: TurnSettings,
+}
+
+/// Starts the turn's thread.
+pub fn start_turn(parts: TurnParts) -> Result<Turn, ReadError> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let (acks, acked) = std_mpsc::channel();
+    let worker = Worker {
+        post_next: parts.store.post_next()?,
+        erasing: parts.store.erasures()?.into(),
+        parts,
+        inboxes: Vec::new(),
+        new_inboxes: receiver,
+        overlay: Overlay::default(),
+        number: 0,
+        acks,
+        acked,
+        first: 0,
+    };
+    let thread = std::thread::Builder::new()
+        .name("turn".to_owned())
+        .spawn(move || worker.run())
+        .expect("a thread can be started");
+    Ok(Turn { inboxes: sender, thread })
+}
+
+struct Worker {
+    parts: TurnParts,
+    inboxes: Vec<(Arc<str>, Inbox)>,
+    new_inboxes: mpsc::UnboundedReceiver<(Arc<str>, Inbox)>,
+    overlay: Overlay,
+    /// Of the last turn that was submitted.
+    number: u64,
+    acks: std_mpsc::Sender<u64>,
+    acked: std_mpsc::Receiver<u64>,
+    post_next: u64,
+    erasing: VecDeque<(AuthorId, AccountRow)>,
+    /// Which inbox is drained first, so that none is always last.
+    first: usize,
+}
+
+/// An arrival with what it decoded to.
+struct Decoded {
+    waiting: Waiting,
+    events: Result<Vec<Result<Found, Rejected>>, Rejected>,
+}
+
+struct Found {
+    event: PostEvent,
+    matches: Vec<crate::model::Match>,
+    verdict: Option<Verdict>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a timer can be made");
+        loop {
+            self.take_inboxes();
+            self.release();
+            let batch = if self.parts.gate.level() == Level::Green { self.drain() } else { Vec::new() };
+            if batch.is_empty() && self.erasing.is_empty() {
+                if self.parts.stop.is_cancelled() && self.inboxes.iter().all(|(_, inbox)| inbox.is_finished()) {
+                    break;
+                }
+                let arrived = self.parts.arrived.clone();
+                runtime.block_on(async { tokio::time::timeout(IDLE_PERIOD, arrived.notified()).await }).ok();
+                continue;
+            }
+            if let Err(error) = self.turn(batch) {
+                error!(%error, "the turn ends: the store cannot be read");
+                self.parts.stop.cancel();
+                break;
+            }
+        }
+        while self.overlay.len() > 0 && self.wait_for_ack() {}
+    }
+
+    fn take_inboxes(&mut self) {
+        while let Ok(inbox) = self.new_inboxes.try_recv() {
+            self.inboxes.push(inbox);
+        }
+        self.inboxes.retain(|(_, inbox)| !inbox.is_finished());
+    }
+
+    fn release(&mut self) {
+        while let Ok(number) = self.acked.try_recv() {
+            self.overlay.release(number);
+        }
+    }
+
+    fn wait_for_ack(&mut self) -> bool {
+        match self.acked.recv_timeout(Duration::from_secs(1)) {
+            Ok(number) => {
+                self.overlay.release(number);
+                true
+            }
+            // A writer that ended by itself never acknowledges.
+            Err(_) => self.parts.writer.failure().is_none(),
+        }
+    }
+
+    /// Takes arrivals in rotation: one from each inbox in turn, until all are empty or the batch is full.
+    fn drain(&mut self) -> Vec<Waiting> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        let count = self.inboxes.len();
+        self.first = if count == 0 { 0 } else { (self.first + 1) % count };
+        let mut taken = true;
+        while taken {
+            taken = false;
+            for at in 0..count {
+                if batch.len() >= self.parts.settings.arrivals_max || bytes >= self.parts.settings.bytes_max {
+                    return batch;
+                }
+                let (_, inbox) = &mut self.inboxes[(self.first + at) % count];
+                if let Some(waiting) = inbox.take() {
+                    bytes += waiting.arrival.body.len();
+                    batch.push(waiting);
+                    taken = true;
+                }
+            }
+        }
+        batch
+    }
+
+    fn turn(&mut self, batch: Vec<Waiting>) -> Result<(), ReadError> {
+        let started = Instant::now();
+        let live = self.parts.live.load_full();
+        let decoded: Vec<Decoded> =
+            batch.into_par_iter().map_init(Scratch::default, |scratch, waiting| decode(waiting, &live, scratch)).collect();
+        let (mut sightings, receipts, rejections) = unpack(decoded);
+        let erased = self.erase_step(&mut sightings)?;
+        let mut knowledge = Knowledge::read(&self.parts.store, &self.overlay, &sightings, self.post_next)?;
+        let count = sightings.len();
+        let Decided { mut commit, outcomes, erasures } = decide(sightings, &mut knowledge, &live, clock::now());
+        self.post_next = knowledge.post_next;
+        self.erasing.extend(erasures);
+        count_rejections(&mut commit, &rejections);
+        commit.accounts.extend(erased);
+        let receipts = receipts.into_iter().map(|receipt| receipt.finish(&mut commit, &outcomes)).collect();
+        metrics::turn_decided(count, started.elapsed());
+        self.submit(commit, receipts);
+        Ok(())
+    }
+
+    /// Adds the deletions of the next bounded part of an account under erasure.
+    fn erase_step(&mut self, sightings: &mut Vec<Sighting>) -> Result<Option<(AuthorId, AccountRow)>, ReadError> {
+        let Some((author, row)) = self.erasing.pop_front() else { return Ok(None) };
+        // What is not durable yet cannot be found by author.
+        while self.overlay.len() > 0 && self.wait_for_ack() {}
+        crash::point(Point::EraseBetweenBatches);
+        let posts = self.parts.store.author_posts(author, row.erase_from.unwrap_or(0), ERASE_BATCH_MAX)?;
+        let erase_from = (posts.len() == ERASE_BATCH_MAX).then(|| posts.last().map_or(0, |(seq, _)| seq + 1));
+        sightings.extend(posts.into_iter().map(|(_, id)| Sighting {
+            source: ERASURE.into(),
+            event: PostEvent::Delete { id, order: row.order },
+            matches: Vec::new(),
+            verdict: None,
+        }));
+        let row = AccountRow { erase_from, ..row };
+        if erase_from.is_some() {
+            self.erasing.push_back((author, row));
+        } else {
+            info!(author = %author, "an account's posts are erased");
+        }
+        Ok(Some((author, row)))
+    }
+
+    fn submit(&mut self, commit: TurnCommit, receipts: Vec<(Waiting, Vec<Outcome>)>) {
+        self.number += 1;
+        let number = self.number;
+        let commit = Arc::new(commit);
+        self.overlay.push(number, commit.clone());
+        let acks = self.acks.clone();
+        let ack = Box::new(move || {
+            for (waiting, outcomes) in receipts {
+                waiting.resolve(outcomes);
+            }
+            // The turn's thread may have ended; the commit is durable all the same.
+            acks.send(number).ok();
+        });
+        if self.parts.writer.submit(commit, ack).is_err() {
+            warn!("a turn was not written: the writer has ended");
+            self.parts.stop.cancel();
+            self.overlay.release(number);
+            return;
+        }
+        while self.overlay.len() > COMMITS_UNDER_WAY_MAX && self.wait_for_ack() {}
+    }
+}
+
+fn decode(mut waiting: Waiting, live: &Live, scratch: &mut Scratch) -> Decoded {
+    let body = waiting.take_body();
+    let arrival = &waiting.arrival;
+    let events = normalize::events(body, arrival.wire, &arrival.source, arrival.fetched_at);
+    let events = events.map(|events| events.into_iter().map(|event| event.map(|event| find(event, live, scratch))).collect());
+    Decoded { waiting, events }
+}
+
+fn find(event: PostEvent, live: &Live, scratch: &mut Scratch) -> Found {
+    let PostEvent::Upsert { post, .. } = &event else { return Found { event, matches: Vec::new(), verdict: None } };
+    let verdict = std::cell::OnceCell::new();
+    let detect = || *verdict.get_or_init(|| language::detect(&language_text(post), &post.langs));
+    let matches = live.matcher.scan(post, &detect, scratch);
+    let verdict = (!matches.is_empty()).then(detect);
+    Found { matches, verdict, event }
+}
+
+/// The language of a post is that of its text, or of its title where it has no text.
+fn language_text(post: &crate::model::Post) -> std::borrow::Cow<'_, str> {
+    match &post.title {
+        Some(title) if post.text.is_empty() => title.as_str().into(),
+        _ => post.text.as_str().into(),
+    }
+}
+
+/// What an arrival waits to hear: which of its events are which of the batch's sightings.
+struct PendingReceipt {
+    waiting: Waiting,
+    /// Per event of the arrival: the index of its sighting, or why there is none.
+    events: Vec<Result<usize, Rejected>>,
+}
+
+impl PendingReceipt {
+    /// Its outcomes; its cursor goes into the commit.
+    fn finish(self, commit: &mut TurnCommit, outcomes: &[Outcome]) -> (Waiting, Vec<Outcome>) {
+        let arrival = &self.waiting.arrival;
+        if let Some(cursor) = &arrival.cursor {
+            let key = CursorKey { source: arrival.source.clone(), part: cursor.part.clone() };
+            commit.cursors.push((key, cursor.value.clone()));
+        }
+        let outcomes = self
+            .events
+            .into_iter()
+            .map(|event| match event {
+                Ok(at) => outcomes[at],
+                Err(reason) => Outcome::Rejected(reason),
+            })
+            .collect();
+        (self.waiting, outcomes)
+    }
+}
+
+type Unpacked = (Vec<Sighting>, Vec<PendingReceipt>, Vec<(Arc<str>, Rejected)>);
+
+fn unpack(decoded: Vec<Decoded>) -> Unpacked {
+    let mut sightings = Vec::with_capacity(decoded.len());
+    let mut receipts = Vec::with_capacity(decoded.len());
+    let mut rejections = Vec::new();
+    for Decoded { waiting, events } in decoded {
+        let source = waiting.arrival.source.clone();
+        let events = events.unwrap_or_else(|reason| vec![Err(reason)]);
+        let mut places = Vec::with_capacity(events.len());
+        for event in events {
+            places.push(event.map(|Found { event, matches, verdict }| {
+                sightings.push(Sighting { source: source.clone(), event, matches, verdict });
+                sightings.len() - 1
+            }));
+            if let Some(Err(reason)) = places.last() {
+                rejections.push((source.clone(), *reason));
+            }
+        }
+        receipts.push(PendingReceipt { waiting, events: places });
+    }
+    (sightings, receipts, rejections)
+}
+
+fn count_rejections(commit: &mut TurnCommit, rejections: &[(Arc<str>, Rejected)]) {
+    for (source, reason) in rejections {
+        commit.totals.add(Tally::Events, source, 1);
+        commit.totals.add(Tally::Rejected(*reason), source, 1);
+    }
+}
