@@ -1,11 +1,11 @@
 //! Every metric of Earful: its name, unit, help and labels. Nobody else names one.
 //! Names are `earful_<noun>_<unit>`; labels come from closed sets or are slugs from the configuration.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
-
-use crate::model::{Class, Rejected};
 
 /// What kind of series a metric is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,8 +32,23 @@ macro_rules! metrics {
 }
 
 metrics! {
+    TOTAL_EVENTS = "earful_events_total", Counter, Count, "Post events that a source brought, over all starts.";
+    TOTAL_POSTS = "earful_posts_total", Counter, Count, "Post events by what became of them, over all starts.";
+    TOTAL_REJECTED = "earful_rejected_total", Counter, Count, "Post events turned away, by reason, over all starts.";
+    TOTAL_MENTIONS = "earful_mentions_total", Counter, Count, "Mentions by project, over all starts.";
+    TOTAL_COPIES = "earful_mentions_copied_total", Counter, Count, "Mentions whose text was seen within a day, by project.";
+    DELIVERIES = "earful_deliveries_total", Counter, Count, "Deliveries by endpoint and state, over all starts; created = delivered + dead + superseded + pending.";
+    PENDING = "earful_deliveries_pending", Gauge, Count, "Deliveries that wait, by endpoint.";
+    PENDING_BYTES = "earful_deliveries_pending_bytes", Gauge, Bytes, "Bytes of bodies that wait, by endpoint; bounded by its quota_mb.";
+    DISK_FREE = "earful_disk_free_bytes", Gauge, Bytes, "Free space where the data lies.";
+    DISK_LEVEL = "earful_disk_level", Gauge, Count, "0 green, 1 yellow (nothing is taken in), 2 red.";
+    RELOAD_OK = "earful_projects_valid", Gauge, Count, "1 if the projects on disk are those in force.";
+    SERIES = "earful_series", Gauge, Count, "Series that this process publishes.";
     SOURCE_CONNECTS = "earful_source_connects_total", Counter, Count, "Connections that a source opened.";
     SOURCE_ERRORS = "earful_source_errors_total", Counter, Count, "Runs of a source that ended in an error.";
+    FEED_POLLS = "earful_feed_polls_total", Counter, Count, "Requests for feeds, by how they ended.";
+    FEED_VISITS = "earful_feed_visits", Gauge, Count, "Visits to feeds under way; bounded by the source's concurrency.";
+    FEED_VANISHED = "earful_feed_vanished_total", Counter, Count, "Entries that vanished from feeds, by what was concluded.";
     COMMIT_POSTS = "earful_commit_posts", Histogram, Count, "Posts in one durable batch.";
     COMMIT_SECONDS = "earful_commit_seconds", Histogram, Seconds, "How long a batch took to become durable, stalls included.";
     STORE_STALLS = "earful_store_stalls_total", Counter, Count, "Writes that the store could not take at once.";
@@ -45,7 +60,34 @@ metrics! {
     DEAD_LETTERS = "earful_dead_letters_total", Counter, Count, "Deliveries given up since the start, by reason.";
     OUTBOX_OLDEST = "earful_outbox_oldest_seconds", Gauge, Seconds, "Age of the oldest delivery that waits, by endpoint.";
     OUTBOX_IN_FLIGHT = "earful_outbox_in_flight", Gauge, Count, "Attempts under way, by endpoint; bounded by its concurrency_max.";
-    ARRIVALS_REJECTED = "earful_arrivals_rejected_total", Counter, Count, "Arrivals or entries turned away, by reason.";
+    INDEX_LAG = "earful_index_lag_rows", Gauge, Count, "Rows of the mention log that search does not see yet.";
+}
+
+static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Bounds of histograms in seconds, and of those that count.
+const SECONDS: [f64; 14] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const COUNTS: [f64; 10] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0];
+
+/// Keeps the metrics of this process from now on.
+pub fn install() -> Result<(), BuildError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_posts".to_owned()), &COUNTS)?
+        .set_buckets_for_metric(Matcher::Suffix("_events".to_owned()), &COUNTS)?
+        .install_recorder()?;
+    describe();
+    HANDLE.set(handle).ok();
+    Ok(())
+}
+
+/// The text form that Prometheus scrapes; none if this process keeps no metrics.
+pub fn render() -> Option<String> {
+    let handle = HANDLE.get()?;
+    handle.run_upkeep();
+    let text = handle.render();
+    gauge!(SERIES).set(text.lines().filter(|line| !line.starts_with('#')).count() as f64);
+    Some(text)
 }
 
 /// Registers help and unit of every metric.
@@ -59,12 +101,74 @@ pub fn describe() {
     }
 }
 
+/// A counter of the store, as it stands.
+pub fn total(name: &str, label: &str, reason: Option<&str>, value: u64) {
+    let label = label.to_owned();
+    match (name, reason) {
+        ("events", _) => counter!(TOTAL_EVENTS, "source" => label).absolute(value),
+        ("rejected", Some(reason)) => {
+            counter!(TOTAL_REJECTED, "source" => label, "reason" => reason.to_owned()).absolute(value);
+        }
+        ("mentions_created", _) => counter!(TOTAL_MENTIONS, "project" => label).absolute(value),
+        ("mentions_copied", _) => counter!(TOTAL_COPIES, "project" => label).absolute(value),
+        (name, _) => {
+            let outcome = name.strip_prefix("posts_").unwrap_or(name).to_owned();
+            counter!(TOTAL_POSTS, "source" => label, "outcome" => outcome).absolute(value);
+        }
+    }
+}
+
+/// An endpoint's deliveries, as they stand.
+pub struct Ledger {
+    pub created: u64,
+    pub delivered: u64,
+    pub dead: u64,
+    pub superseded: u64,
+    pub pending: u64,
+    pub bytes_pending: u64,
+}
+
+pub fn ledger(endpoint: &str, ledger: &Ledger) {
+    let states = [
+        ("created", ledger.created),
+        ("delivered", ledger.delivered),
+        ("dead", ledger.dead),
+        ("superseded", ledger.superseded),
+    ];
+    for (state, value) in states {
+        counter!(DELIVERIES, "endpoint" => endpoint.to_owned(), "state" => state).absolute(value);
+    }
+    gauge!(PENDING, "endpoint" => endpoint.to_owned()).set(ledger.pending as f64);
+    gauge!(PENDING_BYTES, "endpoint" => endpoint.to_owned()).set(ledger.bytes_pending as f64);
+}
+
+pub fn disk(free_bytes: u64, level: u8) {
+    gauge!(DISK_FREE).set(free_bytes as f64);
+    gauge!(DISK_LEVEL).set(f64::from(level));
+}
+
+pub fn reloaded(valid: bool) {
+    gauge!(RELOAD_OK).set(f64::from(u8::from(valid)));
+}
+
 pub fn source_connected(source: &str) {
     counter!(SOURCE_CONNECTS, "source" => source.to_owned()).increment(1);
 }
 
 pub fn source_failed(source: &str) {
     counter!(SOURCE_ERRORS, "source" => source.to_owned()).increment(1);
+}
+
+pub fn feed_polled(source: &str, outcome: &'static str) {
+    counter!(FEED_POLLS, "source" => source.to_owned(), "outcome" => outcome).increment(1);
+}
+
+pub fn feed_visits(source: &str, under_way: usize) {
+    gauge!(FEED_VISITS, "source" => source.to_owned()).set(under_way as f64);
+}
+
+pub fn feed_vanished(source: &str, conclusion: &'static str, entries: usize) {
+    counter!(FEED_VANISHED, "source" => source.to_owned(), "conclusion" => conclusion).increment(entries as u64);
 }
 
 pub fn commit_written(posts: usize, took: Duration) {
@@ -97,4 +201,8 @@ pub fn delivery_dead(endpoint: &str, reason: &'static str) {
 pub fn outbox_state(endpoint: &str, oldest: Duration, in_flight: usize) {
     gauge!(OUTBOX_OLDEST, "endpoint" => endpoint.to_owned()).set(oldest.as_secs_f64());
     gauge!(OUTBOX_IN_FLIGHT, "endpoint" => endpoint.to_owned()).set(in_flight as f64);
+}
+
+pub fn index_lag(rows: u64) {
+    gauge!(INDEX_LAG).set(rows as f64);
 }

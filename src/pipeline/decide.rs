@@ -8,6 +8,7 @@ use crate::model::{
     AuthorId, AuthorStatus, ClusterId, Excerpt, Match, Order, Outcome, Post, PostEvent, PostId, ThreadId, Timestamp,
     Verdict,
 };
+use crate::projects::Live;
 use crate::store::{
     AccountRow, Holding, KnownPost, MentionRow, MentionState, MentionWrite, NearRow, PostState, PostWrite, Tally, Totals,
     TurnCommit,
@@ -15,7 +16,6 @@ use crate::store::{
 
 use super::announce;
 use super::knowledge::Knowledge;
-use super::live::Live;
 
 /// Characters of a parent's or root's text that travel with a reply.
 const EXCERPT_CHARS_MAX: usize = 280;

@@ -4,10 +4,8 @@
 mod announce;
 mod decide;
 mod knowledge;
-mod live;
 mod turn;
 
 pub use decide::{Decided, Sighting, decide};
 pub use knowledge::Knowledge;
-pub use live::{Live, Route};
-pub use turn::{Turn, TurnSettings, start_turn};
+pub use turn::{Turn, TurnParts, TurnSettings, start_turn};

@@ -19,12 +19,12 @@ use crate::matcher::Scratch;
 use crate::metrics;
 use crate::model::{AuthorId, CursorKey, Outcome, PostEvent, Rejected, Verdict};
 use crate::normalize;
+use crate::projects::Live;
 use crate::store::gate::{DiskGate, Level};
 use crate::store::{AccountRow, ReadError, Store, Tally, TurnCommit, WriterHandle};
 
 use super::decide::{Decided, Sighting, decide};
 use super::knowledge::{Knowledge, Overlay};
-use super::live::Live;
 
 /// Commits that may be under way while the next turn is decided.
 const COMMITS_UNDER_WAY_MAX: usize = 2;

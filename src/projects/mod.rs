@@ -2,8 +2,10 @@
 //! Unaware of where the set in force is kept.
 
 mod file;
+mod live;
 mod set;
 
 pub(crate) use file::example_post;
 pub use file::{ProjectText, is_slug, read_project, write_project};
+pub use live::{Live, Route};
 pub use set::{ProjectSet, Routes, check_set, read_directory};

@@ -1,4 +1,5 @@
 //! The projects in force: loaded at start, reloaded whole, kept in the store for a start with a broken file.
+//! Unaware of HTTP and of what a turn does with them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,7 @@ use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 
 use crate::matcher::Matcher;
-use crate::pipeline::{Live, Route};
-use crate::projects::{ProjectSet, ProjectText, Routes, check_set, read_directory, write_project};
+use crate::projects::{Live, ProjectSet, ProjectText, Route, Routes, check_set, read_directory, write_project};
 use crate::query::Rule;
 use crate::store::{QueryVersionRow, ReadError, Store, WriterHandle};
 use crate::tables::FileError;

@@ -1,12 +1,16 @@
 //! The way in: a bounded queue per source, and the receipt that resolves once what was sent is durable.
 //! Unaware of what the bytes mean and of where they are kept.
 
+mod board;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::model::{Arrival, Outcome};
+
+pub use board::{SourceBoard, SourceHealth};
 
 /// Bytes of one source that may wait for the turn.
 pub const INLET_BYTES_MAX: usize = 16 << 20;
@@ -20,7 +24,11 @@ pub struct Inlet {
     bytes: Arc<Semaphore>,
     progress: Arc<Progress>,
     arrived: Arc<Notify>,
+    tap: Option<Tap>,
 }
+
+/// Sees every arrival before it is queued: a recorder.
+pub type Tap = Arc<dyn Fn(&Arrival) + Send + Sync>;
 
 /// The turn's end of the queue.
 pub struct Inbox {
@@ -72,13 +80,24 @@ impl Inlet {
         let (sender, receiver) = mpsc::channel(INLET_ARRIVALS_MAX);
         let progress = Arc::new(Progress::default());
         let inlet =
-            Inlet { queue: sender, bytes: Arc::new(Semaphore::new(INLET_BYTES_MAX)), progress: progress.clone(), arrived };
+            Inlet { queue: sender, bytes: Arc::new(Semaphore::new(INLET_BYTES_MAX)), progress: progress.clone(), arrived, tap: None };
         (inlet, Inbox { queue: receiver, progress })
+    }
+
+    /// The same inlet with a tap.
+    pub fn tapped(self, tap: Tap) -> Self {
+        Self { tap: Some(tap), ..self }
+    }
+
+    /// Arrivals that wait.
+    pub fn waiting(&self) -> u64 {
+        self.progress.waiting.load(Ordering::Relaxed)
     }
 
     /// Waits for room, then queues the arrival.
     pub async fn send(&self, arrival: Arrival) -> Result<(), Closed> {
         let room = self.bytes.clone().acquire_many_owned(weight(&arrival)).await.map_err(|_| Closed)?;
+        self.tap.iter().for_each(|tap| tap(&arrival));
         let waiting = Waiting { arrival, receipt: None, progress: self.progress.clone(), _room: room };
         self.progress.waiting.fetch_add(1, Ordering::Relaxed);
         self.queue.send(waiting).await.map_err(|_| Closed)?;
@@ -89,6 +108,7 @@ impl Inlet {
     /// Queues the arrival if there is room now; its receipt resolves once it is durable.
     pub fn offer(&self, arrival: Arrival) -> Result<Receipt, NotTaken> {
         let room = self.bytes.clone().try_acquire_many_owned(weight(&arrival)).map_err(|_| NotTaken::Full)?;
+        self.tap.iter().for_each(|tap| tap(&arrival));
         let (sender, receiver) = oneshot::channel();
         let waiting = Waiting { arrival, receipt: Some(sender), progress: self.progress.clone(), _room: room };
         self.progress.waiting.fetch_add(1, Ordering::Relaxed);

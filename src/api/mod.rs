@@ -1,0 +1,57 @@
+//! HTTP in: posts, projects, mentions, deliveries, sources; metrics and health. On loopback with a bearer token, and on
+//! a unix socket for the command line. Described by a document generated from the one table of routes.
+
+mod answer;
+pub mod auth;
+mod deliveries;
+mod health;
+mod mentions;
+mod openapi;
+mod posts;
+mod projects;
+mod routes;
+mod server;
+mod status;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::inlet::SourceBoard;
+use crate::keeper::Keeper;
+use crate::search::Indexer;
+use crate::store::gate::DiskGate;
+use crate::store::{Store, WriterHandle};
+
+pub use answer::Problem;
+pub use deliveries::RetryRequest;
+pub use openapi::document;
+pub use posts::Pusher;
+pub use server::{socket_path, start};
+
+/// Everything that a request may need.
+pub struct Services {
+    pub store: Store,
+    pub writer: WriterHandle,
+    pub indexer: Indexer,
+    pub keeper: Arc<Keeper>,
+    pub gate: Arc<DiskGate>,
+    pub board: SourceBoard,
+    pub pushers: Vec<Pusher>,
+    pub config: Config,
+    /// Ends the servers and the chores.
+    pub stop: CancellationToken,
+}
+
+impl Services {
+    /// Ends the inlets of pushed posts, so that the turn can finish.
+    pub fn close_pushers(&self) {
+        self.pushers.iter().for_each(Pusher::close);
+    }
+
+    /// Arrivals of pushed posts that wait for the turn.
+    pub fn arrivals_waiting(&self) -> u64 {
+        self.pushers.iter().map(Pusher::waiting).sum()
+    }
+}

@@ -1,0 +1,211 @@
+//! Commands that ask the running daemon.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueHint};
+use serde_json::Value;
+
+use crate::model::{Field, How, Span, Term};
+
+use super::highlight::{is_colourful, marked};
+use super::{EXIT_NOTHING, Failure, client};
+
+#[derive(Args)]
+pub(super) struct SearchArgs {
+    /// In the query language; without one every mention is found.
+    query: Option<String>,
+    #[arg(long)]
+    project: Option<String>,
+    #[arg(long)]
+    lang: Option<String>,
+    /// Matched at or after this time, as 2026-11-25T10:00:00Z.
+    #[arg(long)]
+    since: Option<String>,
+    /// Matched before this time.
+    #[arg(long)]
+    until: Option<String>,
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+pub(super) enum DeliveriesCommand {
+    /// List them, oldest first.
+    List {
+        #[arg(long)]
+        endpoint: Option<String>,
+        /// `pending` or `dead`.
+        #[arg(long, default_value = "pending")]
+        state: String,
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one with its body.
+    Show { id: String },
+    /// Make dead letters wait again; all conditions that are given must hold.
+    Retry {
+        #[arg(long)]
+        endpoint: Option<String>,
+        /// As `project/query`.
+        #[arg(long)]
+        query: Option<String>,
+        /// Created at or after this time.
+        #[arg(long)]
+        since: Option<String>,
+        /// Created before this time.
+        #[arg(long)]
+        until: Option<String>,
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum EndpointCommand {
+    /// Send an endpoint.test event through the endpoint's queue.
+    Test { endpoint: String },
+}
+
+#[derive(Subcommand)]
+pub(super) enum IndexCommand {
+    /// Build the index anew from the store; answers when it is done.
+    Rebuild,
+}
+
+#[derive(Args)]
+pub(super) struct BackupArgs {
+    /// A directory that does not exist.
+    #[arg(value_hint = ValueHint::DirPath)]
+    target: PathBuf,
+}
+
+pub(super) fn search(config: &Path, args: &SearchArgs) -> Result<ExitCode, Failure> {
+    let pairs = [
+        ("query", &args.query),
+        ("project", &args.project),
+        ("lang", &args.lang),
+        ("since", &args.since),
+        ("until", &args.until),
+    ];
+    let mut asked: Vec<(&str, String)> = pairs.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+    asked.push(("limit", args.limit.to_string()));
+    let answer: Value = client::get(config, "/v1/mentions", &asked)?;
+    let mentions = answer["mentions"].as_array().cloned().unwrap_or_default();
+    if args.json {
+        println!("{answer}");
+    } else {
+        mentions.iter().for_each(show_mention);
+    }
+    Ok(if mentions.is_empty() { ExitCode::from(EXIT_NOTHING) } else { ExitCode::SUCCESS })
+}
+
+fn show_mention(mention: &Value) {
+    let text = mention["text"].as_str().unwrap_or("");
+    let number = |value: &Value| u32::try_from(value.as_u64().unwrap_or(0)).unwrap_or(0);
+    let terms: Vec<Term> = mention["terms"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|term| term["field"] == "text")
+        .map(|term| Term {
+            keyword: String::new(),
+            how: How::Word,
+            field: Field::Text,
+            span: Span { start: number(&term["start_byte"]), end: number(&term["end_byte"]) },
+        })
+        .collect();
+    let word = |key: &str| mention[key].as_str().unwrap_or("").to_owned();
+    println!("{}  {}  {}  {}", word("matched_at"), word("lang"), word("id"), word("url"));
+    println!("    {}", marked(text, Field::Text, &terms, is_colourful()));
+}
+
+pub(super) fn status(config: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let status: Value = client::get(config, "/v1/status", &[])?;
+    if json {
+        println!("{status}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("earful {}  epoch {}", text(&status["version"]), text(&status["epoch"]));
+    println!("projects  {} with {} queries", status["projects"], status["queries"]);
+    if let Some(stale) = status["projects_stale"].as_str() {
+        println!("          not those on disk: {stale}");
+    }
+    println!("index     {} mentions, {} rows behind", status["indexed"], status["index_lag_rows"]);
+    println!("disk      {}, {} MB free", text(&status["disk_level"]), status["disk_free_bytes"].as_u64().unwrap_or(0) >> 20);
+    for (name, source) in status["sources"].as_object().into_iter().flatten() {
+        let cause = source["cause"].as_str().map(|cause| format!("  ({cause})")).unwrap_or_default();
+        println!("source    {name}  {}  {}  {} events{cause}", text(&source["kind"]), text(&source["state"]), source["totals"]["events"].as_u64().unwrap_or(0));
+    }
+    for (name, endpoint) in status["endpoints"].as_object().into_iter().flatten() {
+        println!(
+            "endpoint  {name}  {}  {}  created {} = delivered {} + dead {} + superseded {} + pending {}",
+            text(&endpoint["kind"]), text(&endpoint["clock"]["state"]), endpoint["created"], endpoint["delivered"],
+            endpoint["dead"], endpoint["superseded"], endpoint["pending"],
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("")
+}
+
+pub(super) fn deliveries(config: &Path, command: DeliveriesCommand) -> Result<ExitCode, Failure> {
+    match command {
+        DeliveriesCommand::List { endpoint, state, limit, json } => {
+            let mut asked = vec![("state", state), ("limit", limit.to_string())];
+            asked.extend(endpoint.map(|endpoint| ("endpoint", endpoint)));
+            let answer: Value = client::get(config, "/v1/deliveries", &asked)?;
+            if json {
+                println!("{answer}");
+                return Ok(ExitCode::SUCCESS);
+            }
+            for delivery in answer["deliveries"].as_array().into_iter().flatten() {
+                let cause = delivery["reason"].as_str().or(delivery["last_cause"].as_str()).unwrap_or("");
+                println!(
+                    "{}  {}  seq {}  {}  {}  {} attempts  {cause}",
+                    text(&delivery["id"]), text(&delivery["endpoint"]), delivery["seq"], text(&delivery["event"]),
+                    text(&delivery["created_at"]), delivery["attempts"],
+                );
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        DeliveriesCommand::Show { id } => {
+            let delivery: Value = client::get(config, &format!("/v1/deliveries/{id}"), &[])?;
+            println!("{delivery:#}");
+            Ok(ExitCode::SUCCESS)
+        }
+        DeliveriesCommand::Retry { endpoint, query, since, until, ids } => {
+            let request = crate::api::RetryRequest { endpoint, ids, query, since, until };
+            let answer: Value = client::post(config, "/v1/deliveries/retry", &request)?;
+            println!("{} deliveries wait again", answer["retried"]);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+pub(super) fn endpoint(config: &Path, command: EndpointCommand) -> Result<ExitCode, Failure> {
+    let EndpointCommand::Test { endpoint } = command;
+    let answer: Value = client::post(config, &format!("/v1/endpoints/{endpoint}/test"), &serde_json::json!({}))?;
+    println!("{} is queued for {endpoint}; `earful status` shows when it is delivered", text(&answer["id"]));
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn backup(config: &Path, args: &BackupArgs) -> Result<ExitCode, Failure> {
+    let target = std::path::absolute(&args.target).map_err(|cause| Failure::usage(cause.to_string()))?;
+    let answer: Value = client::post(config, "/v1/backup", &serde_json::json!({ "target": target }))?;
+    println!("{}: {} MB", target.display(), answer["bytes"].as_u64().unwrap_or(0) >> 20);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn index(config: &Path, command: IndexCommand) -> Result<ExitCode, Failure> {
+    let IndexCommand::Rebuild = command;
+    eprintln!("building the index anew …");
+    let answer: Value = client::post(config, "/v1/index/rebuild", &serde_json::json!({}))?;
+    println!("{} mentions are indexed", answer["mentions"]);
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,382 @@
+//! What a character is to the matcher: its base letter, its marks and its kind; and the loosest form of a whole text.
+//! Unaware of literals: the same tables serve queries and posts.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::{compose, is_combining_mark};
+use unicode_script::{Script, UnicodeScript};
+
+/// A set of facts about one character, as bits.
+pub(super) type Kind = u16;
+
+/// Letter, mark, digit or underscore.
+pub(super) const WORD: Kind = 1;
+/// In a script that is written without spaces.
+pub(super) const UNSEGMENTED: Kind = 1 << 1;
+pub(super) const HANGUL: Kind = 1 << 2;
+pub(super) const UPPER: Kind = 1 << 3;
+pub(super) const LOWER: Kind = 1 << 4;
+pub(super) const DIGIT: Kind = 1 << 5;
+pub(super) const SPACE: Kind = 1 << 6;
+/// An apostrophe or a hyphen.
+pub(super) const JOINT: Kind = 1 << 7;
+/// Belongs to the letter before it.
+pub(super) const MARK: Kind = 1 << 8;
+/// As if it were not there.
+pub(super) const IGNORED: Kind = 1 << 9;
+/// Decomposes into more than one base letter.
+const SEVERAL: Kind = 1 << 10;
+/// Joins with its neighbours to a Hangul syllable.
+const JAMO: Kind = 1 << 11;
+/// Letter of any script.
+pub(super) const LETTER: Kind = 1 << 12;
+
+/// Base letters of the longest decomposition of one character.
+const DECOMPOSED_LETTERS_MAX: usize = 18;
+
+/// Up to three marks of one letter, in order of their code points, 21 bits each; further marks are not told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(super) struct Marks(u64);
+
+impl Marks {
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn add(&mut self, mark: char) {
+        let mut marks = [self.0 & 0x1f_ffff, (self.0 >> 21) & 0x1f_ffff, (self.0 >> 42) & 0x1f_ffff, u64::from(mark)];
+        marks.sort_unstable_by(|a, b| b.cmp(a));
+        self.0 = marks[0] | (marks[1] << 21) | (marks[2] << 42);
+    }
+}
+
+/// A base letter in lower case, with the marks upon it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Letter {
+    pub base: char,
+    pub marks: Marks,
+}
+
+impl Letter {
+    fn plain(base: char) -> Self {
+        Self { base, marks: Marks::default() }
+    }
+
+    /// Takes a mark that follows: some make another letter, some are dropped, the others are marks.
+    fn take(&mut self, mark: char) {
+        match (self.base, mark) {
+            ('и' | 'у' | 'і', '\u{306}' | '\u{308}') | ('\u{3040}'..='\u{30ff}', '\u{3099}' | '\u{309a}') => {
+                match compose(self.base, mark) {
+                    Some(composed) => self.base = composed,
+                    None => self.marks.add(mark),
+                }
+            }
+            ('е', '\u{308}') | ('i', '\u{307}') => {}
+            ('\u{400}'..='\u{52f}', '\u{300}' | '\u{301}') => {}
+            _ => self.marks.add(mark),
+        }
+    }
+}
+
+/// What is known of one character. A character of several letters tells only its kind here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub letter: Letter,
+    /// The base in its loosest form; none for marks and for what is ignored.
+    loose: Option<char>,
+    pub kind: Kind,
+}
+
+const PAGE: usize = 256;
+const PAGES: usize = (char::MAX as usize + 1) / PAGE;
+
+static TABLE: [OnceLock<Box<[Entry; PAGE]>>; PAGES] = [const { OnceLock::new() }; PAGES];
+
+/// What is known of `character`, from a table that is filled page by page as pages are first asked for.
+#[inline]
+pub(super) fn entry(character: char) -> &'static Entry {
+    let code = character as usize;
+    let page = TABLE[code / PAGE].get_or_init(|| {
+        let first = (code / PAGE * PAGE) as u32;
+        Box::new(std::array::from_fn(|at| char::from_u32(first + at as u32).map_or(NOTHING, describe)))
+    });
+    &page[code % PAGE]
+}
+
+const NOTHING: Entry = Entry { letter: Letter { base: '\0', marks: Marks(0) }, loose: None, kind: IGNORED };
+
+fn describe(character: char) -> Entry {
+    let mut kind = kind_of(character);
+    if kind & (IGNORED | MARK) != 0 {
+        return Entry { letter: Letter::plain(character), loose: None, kind };
+    }
+    let letters = decompose(character);
+    if letters.len() > 1 {
+        kind |= SEVERAL;
+    }
+    let letter = letters.first().copied().unwrap_or(Letter::plain(character));
+    Entry { letter, loose: Some(loosest(letter.base)), kind }
+}
+
+fn kind_of(character: char) -> Kind {
+    if is_ignored(character) {
+        return IGNORED;
+    }
+    let combining = is_combining_mark(character);
+    let script = character.script();
+    let facts = [
+        (WORD, character.is_alphanumeric() || combining || character == '_'),
+        (LETTER, character.is_alphabetic() && !combining),
+        (UNSEGMENTED, is_unsegmented(script) && !combining && !character.is_numeric()),
+        (HANGUL, script == Script::Hangul),
+        (UPPER, character.is_uppercase()),
+        (LOWER, character.is_lowercase()),
+        (DIGIT, character.is_numeric()),
+        (SPACE, character.is_whitespace()),
+        (JOINT, is_joint(character)),
+        (MARK, combining && is_mark(character)),
+        (JAMO, matches!(character, '\u{1100}'..='\u{11ff}')),
+    ];
+    facts.into_iter().filter(|&(_, holds)| holds).fold(0, |kind, (fact, _)| kind | fact)
+}
+
+fn is_unsegmented(script: Script) -> bool {
+    matches!(
+        script,
+        Script::Han | Script::Hiragana | Script::Katakana | Script::Thai | Script::Lao | Script::Khmer | Script::Myanmar
+    )
+}
+
+fn is_joint(character: char) -> bool {
+    matches!(character, '\'' | '’' | 'ʼ' | '`' | '-' | '‐' | '‑' | '–')
+}
+
+/// Soft hyphens, joiners, variation selectors, trade mark signs, tatweel, Arabic harakat and Hebrew points.
+fn is_ignored(character: char) -> bool {
+    match character {
+        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => true,
+        '™' | '℠' | '\u{640}' => true,
+        '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' | '\u{591}'..='\u{5c7}' => {
+            is_combining_mark(character)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a combining character is a mark; in the scripts of South and South-East Asia it is a letter.
+fn is_mark(character: char) -> bool {
+    matches!(
+        character,
+        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
+            | '\u{20d0}'..='\u{20ff}' | '\u{2de0}'..='\u{2dff}' | '\u{3099}' | '\u{309a}' | '\u{fe20}'..='\u{fe2f}'
+    )
+}
+
+/// The letters of one character that is neither a mark nor ignored.
+fn decompose(character: char) -> Vec<Letter> {
+    if matches!(character, '\u{ac00}'..='\u{d7a3}') {
+        return vec![Letter::plain(character)];
+    }
+    let mut letters: Vec<Letter> = Vec::new();
+    for part in std::iter::once(character).nfkd().take(DECOMPOSED_LETTERS_MAX) {
+        if is_ignored(part) {
+            continue;
+        }
+        if is_combining_mark(part) && is_mark(part) {
+            match letters.last_mut() {
+                Some(letter) => letter.take(part),
+                None => letters.push(Letter::plain(part)),
+            }
+            continue;
+        }
+        for upper in part.to_uppercase() {
+            letters.extend(upper.to_lowercase().filter(|&lower| !is_mark(lower)).map(special));
+        }
+    }
+    letters
+}
+
+/// Letters whose mark does not decompose, and letters that are written in several ways.
+fn special(base: char) -> Letter {
+    let marked = |base: char, mark: char| {
+        let mut letter = Letter::plain(base);
+        letter.marks.add(mark);
+        letter
+    };
+    match base {
+        'ł' => marked('l', '\u{335}'),
+        'đ' => marked('d', '\u{335}'),
+        'ħ' => marked('h', '\u{335}'),
+        'ŧ' => marked('t', '\u{335}'),
+        'ø' => marked('o', '\u{338}'),
+        'ς' => Letter::plain('σ'),
+        'ı' => Letter::plain('i'),
+        'أ' | 'إ' | 'آ' | 'ٱ' => Letter::plain('ا'),
+        'ى' => Letter::plain('ي'),
+        'ة' => Letter::plain('ه'),
+        other => Letter::plain(other),
+    }
+}
+
+/// The base without what a mark may have made of it: the same whether the mark came with it or after it.
+fn loosest(base: char) -> char {
+    match base {
+        'й' => 'и',
+        'ў' | 'ӱ' => 'у',
+        'ї' => 'і',
+        '\u{3040}'..='\u{30ff}' => std::iter::once(base).nfd().next().unwrap_or(base),
+        other => other,
+    }
+}
+
+/// Calls back with each letter of `text`, its loosest base, its kind and the bytes it stands at. Marks come upon the
+/// letter before them, and widen its bytes; a character of several letters gives them all at the same bytes.
+pub(super) fn for_each_letter(text: &str, mut found: impl FnMut(Letter, Option<char>, Kind, Range<usize>)) {
+    let mut held: Option<(Letter, Option<char>, Kind, Range<usize>)> = None;
+    for (at, character) in text.char_indices() {
+        let entry = entry(character);
+        let bytes = at..at + character.len_utf8();
+        if entry.kind & IGNORED != 0 {
+            continue;
+        }
+        if let Some((letter, loose, kind, range)) = &mut held {
+            if entry.kind & MARK != 0 {
+                letter.take(character);
+                range.end = bytes.end;
+                continue;
+            }
+            if entry.kind & *kind & JAMO != 0
+                && let Some(syllable) = compose(letter.base, character)
+            {
+                (letter.base, *loose, range.end) = (syllable, Some(syllable), bytes.end);
+                continue;
+            }
+        }
+        if let Some((letter, loose, kind, range)) = held.take() {
+            found(letter, loose, kind, range);
+        }
+        if entry.kind & SEVERAL == 0 {
+            held = Some((entry.letter, entry.loose, entry.kind, bytes));
+            continue;
+        }
+        let letters = decompose(character);
+        for (nth, letter) in letters.iter().enumerate() {
+            if nth + 1 == letters.len() {
+                held = Some((*letter, Some(loosest(letter.base)), entry.kind, bytes.clone()));
+            } else {
+                found(*letter, Some(loosest(letter.base)), entry.kind, bytes.clone());
+            }
+        }
+    }
+    if let Some((letter, loose, kind, range)) = held {
+        found(letter, loose, kind, range);
+    }
+}
+
+/// Stands for an address in a folded text. No literal holds it: it is not a byte of UTF-8.
+const ADDRESS: u8 = 0xff;
+
+/// A text in its loosest form: what the automaton reads. Reused from post to post.
+#[derive(Debug, Default)]
+pub(super) struct Folded {
+    pub bytes: Vec<u8>,
+    /// Whether a word begins or ends in the text only where it does here, as far as ASCII goes: no hashtag, and no sign
+    /// (as `㎏`) that folds to letters.
+    pub plain_edges: bool,
+}
+
+impl Folded {
+    /// Takes in `text`, an address as one byte.
+    pub fn read(&mut self, text: &str, addresses: &[Range<usize>]) {
+        self.bytes.clear();
+        self.plain_edges = true;
+        let mut at = 0;
+        for address in addresses {
+            self.read_run(&text[at..address.start]);
+            self.bytes.push(ADDRESS);
+            at = address.end;
+        }
+        self.read_run(&text[at..]);
+        self.plain_edges &= memchr::memchr(b'#', &self.bytes).is_none();
+    }
+
+    fn read_run(&mut self, text: &str) {
+        let mut rest = text;
+        loop {
+            let ascii = rest.bytes().position(|byte| byte >= 0x80).unwrap_or(rest.len());
+            self.bytes.extend(rest.as_bytes()[..ascii].iter().map(u8::to_ascii_lowercase));
+            rest = &rest[ascii..];
+            let Some(character) = rest.chars().next() else { return };
+            let entry = entry(character);
+            if entry.kind & (SEVERAL | JAMO) != 0 {
+                // Letters that join with their neighbours: to the end of the run, by the general way.
+                let end = rest.bytes().position(|byte| byte < 0x80).unwrap_or(rest.len());
+                for_each_letter(&rest[..end], |_, loose, kind, _| self.push(loose, kind));
+                rest = &rest[end..];
+                continue;
+            }
+            self.push(entry.loose, entry.kind);
+            rest = &rest[character.len_utf8()..];
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, loose: Option<char>, kind: Kind) {
+        let Some(loose) = loose else { return };
+        self.plain_edges &= kind & WORD != 0 || !loose.is_ascii_alphanumeric();
+        push(loose, &mut self.bytes);
+    }
+}
+
+#[inline]
+fn push(loose: char, into: &mut Vec<u8>) {
+    into.extend_from_slice(loose.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+/// The addresses in a text, which no literal searches: from `http://` or `https://` up to white space.
+pub(super) fn addresses(text: &str, into: &mut Vec<Range<usize>>) {
+    into.clear();
+    let mut from = 0;
+    while let Some(found) = memchr::memmem::find(&text.as_bytes()[from..], b"://") {
+        let colon = from + found;
+        from = colon + 3;
+        let Some(start) = ["http", "https"].iter().find_map(|scheme| ends_with_folded(&text[..colon], scheme)) else {
+            continue;
+        };
+        let end = text[colon..].find(char::is_whitespace).map_or(text.len(), |length| colon + length);
+        into.push(start..end);
+        from = end;
+    }
+}
+
+fn ends_with_folded(text: &str, scheme: &str) -> Option<usize> {
+    let start = text.len().checked_sub(scheme.len())?;
+    text.as_bytes()[start..].eq_ignore_ascii_case(scheme.as_bytes()).then_some(start)
+}
+
+/// Appends the loosest form of one letter.
+pub(super) fn push_loose(letter: Letter, into: &mut Vec<u8>) {
+    if entry(letter.base).kind & MARK == 0 {
+        push(loosest(letter.base), into);
+    }
+}
+
+/// Whether a character is one base letter wherever it stands: neither ignored nor a mark nor several letters.
+pub(super) fn is_single(character: char) -> bool {
+    entry(character).kind & (IGNORED | MARK | SEVERAL | JAMO) == 0
+}
+
+/// Roughly how much a letter tells: an anchor of more weight is found less often.
+pub(super) fn weight(base: char) -> usize {
+    match base {
+        '\u{3040}'..='\u{30ff}' | '\u{ac00}'..='\u{d7a3}' => 2,
+        '\u{3400}'..='\u{9fff}' | '\u{1f000}'..='\u{1faff}' => 3,
+        _ => 1,
+    }
+}
+
+pub(super) fn is_variation(character: char) -> bool {
+    matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}

@@ -1,0 +1,182 @@
+//! A text as letters with their places, and where a word may begin or end between them.
+//! Built only for posts in which the automaton found something; unaware of literals.
+
+use std::ops::Range;
+
+use super::fold::{self, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, Marks, UNSEGMENTED, UPPER, WORD};
+
+/// An address: no literal crosses it.
+const ADDRESS: Kind = 1 << 15;
+
+/// Particles that a Hangul word may carry and still be that word.
+const PARTICLES: [&str; 30] = [
+    "은", "는", "이", "가", "을", "를", "에", "의", "와", "과", "도", "로", "으로", "에서", "에게", "까지", "부터", "만",
+    "이나", "나", "하고", "이랑", "랑", "처럼", "보다", "께서", "한테", "마다", "조차", "밖에",
+];
+
+/// What may stand before an Arabic or Hebrew word without a space, alefs folded.
+const PREFIXES: [&str; 35] = [
+    "و", "ف", "ب", "ل", "ك", "ال", "وال", "بال", "فال", "كال", "لل", "ول", "وب", "فل", "ה", "ו", "ב", "ל", "מ", "ש", "כ",
+    "וה", "וב", "ול", "ומ", "וש", "וכ", "שה", "שב", "של", "שמ", "כש", "מה", "לה", "בה",
+];
+
+const PREFIX_LETTERS_MAX: usize = 3;
+
+/// One letter of a text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed {
+    pub letter: Letter,
+    pub kind: Kind,
+    /// Within a hashtag.
+    pub in_tag: bool,
+    /// Where its loosest form begins in the folded text.
+    pub folded: u32,
+    /// Its bytes in the text.
+    pub start: u32,
+    pub end: u32,
+    /// For a word character: the index after the last letter of the run that it is in.
+    pub run_end: u32,
+}
+
+impl Placed {
+    pub fn is(&self, kind: Kind) -> bool {
+        self.kind & kind != 0
+    }
+
+    pub fn is_address(&self) -> bool {
+        self.is(ADDRESS)
+    }
+}
+
+/// The letters of one text, in its order. Reused from post to post.
+#[derive(Debug, Default)]
+pub(super) struct Letters {
+    placed: Vec<Placed>,
+}
+
+impl Letters {
+    /// Takes in `text`. The folded places agree with what [`fold::Folded`] reads.
+    pub fn read(&mut self, text: &str, addresses: &[Range<usize>]) {
+        self.placed.clear();
+        let mut folded = 0;
+        let mut at = 0;
+        for address in addresses {
+            folded = self.read_run(text, at..address.start, folded);
+            let place = (address.start as u32, address.end as u32);
+            self.push(Letter { base: '\0', marks: Marks::default() }, ADDRESS, folded, place);
+            folded += 1;
+            at = address.end;
+        }
+        self.read_run(text, at..text.len(), folded);
+        self.mark_runs();
+    }
+
+    fn read_run(&mut self, text: &str, run: Range<usize>, mut folded: u32) -> u32 {
+        let first = run.start;
+        fold::for_each_letter(&text[run], |letter, loose, kind, bytes| {
+            self.push(letter, kind, folded, ((first + bytes.start) as u32, (first + bytes.end) as u32));
+            folded += loose.map_or(0, |loose| loose.len_utf8() as u32);
+        });
+        folded
+    }
+
+    fn push(&mut self, letter: Letter, kind: Kind, folded: u32, (start, end): (u32, u32)) {
+        let in_tag =
+            kind & WORD != 0 && self.placed.last().is_some_and(|before| before.in_tag || before.letter.base == '#');
+        self.placed.push(Placed { letter, kind, in_tag, folded, start, end, run_end: 0 });
+    }
+
+    fn mark_runs(&mut self) {
+        let mut end = self.placed.len() as u32;
+        for (at, placed) in self.placed.iter_mut().enumerate().rev() {
+            if !placed.is(WORD) {
+                end = at as u32;
+            }
+            placed.run_end = end;
+        }
+    }
+
+    pub fn get(&self, at: usize) -> Option<&Placed> {
+        self.placed.get(at)
+    }
+
+    /// The letter whose loosest form begins at this byte of the folded text.
+    pub fn at_folded(&self, folded: usize) -> Option<usize> {
+        let after = self.placed.partition_point(|placed| placed.folded as usize <= folded);
+        let at = after.checked_sub(1)?;
+        (self.placed[at].folded as usize == folded).then_some(at)
+    }
+
+    /// The first letter that begins at or after this byte of the text.
+    pub fn at_byte(&self, byte: usize) -> usize {
+        self.placed.partition_point(|placed| (placed.start as usize) < byte)
+    }
+
+    /// Whether the byte before the letter `at` parts a letter of a spaced script from its mark.
+    pub fn cuts_letter(&self, at: usize, byte: usize) -> bool {
+        at.checked_sub(1).is_some_and(|before| {
+            let before = &self.placed[before];
+            before.end as usize > byte && !before.is(UNSEGMENTED)
+        })
+    }
+
+    /// The letters on both sides of the place before `at`.
+    fn around(&self, at: usize) -> (Option<&Placed>, Option<&Placed>) {
+        (at.checked_sub(1).and_then(|before| self.placed.get(before)), self.placed.get(at))
+    }
+
+    /// Whether the place before `at` parts two characters: one character may be several letters.
+    pub fn parts_characters(&self, at: usize) -> bool {
+        match self.around(at) {
+            (Some(before), Some(after)) => before.start != after.start,
+            _ => true,
+        }
+    }
+
+    /// Whether a word may begin or end before `at`.
+    pub fn is_boundary(&self, at: usize) -> bool {
+        let (Some(before), Some(after)) = self.around(at) else { return true };
+        before.start != after.start && (before.kind & after.kind & WORD == 0 || (before.kind | after.kind) & UNSEGMENTED != 0)
+    }
+
+    /// Whether the words of a phrase may touch before `at`.
+    pub fn may_touch(&self, at: usize) -> bool {
+        let (Some(before), Some(after)) = self.around(at) else { return false };
+        before.start != after.start && (before.kind | after.kind) & UNSEGMENTED != 0
+    }
+
+    /// Whether a part of a hashtag begins or ends before `at`: `#VodafoneSucks`, `#vodafone5g`, `#vodafone_cz`.
+    pub fn is_tag_boundary(&self, at: usize) -> bool {
+        let (Some(before), Some(after)) = self.around(at) else { return true };
+        if !(before.in_tag && after.in_tag) || before.start == after.start {
+            return false;
+        }
+        before.is(LOWER | DIGIT) && after.is(UPPER)
+            || before.is(LETTER) && after.is(DIGIT)
+            || before.is(DIGIT) && after.is(LETTER)
+            || before.letter.base == '_'
+            || after.letter.base == '_'
+    }
+
+    /// Whether the letters before `at`, back to a boundary, are a prefix of Arabic or Hebrew.
+    pub fn follows_prefix(&self, at: usize) -> bool {
+        (1..=PREFIX_LETTERS_MAX.min(at)).any(|length| {
+            let start = at - length;
+            PREFIXES.iter().any(|prefix| self.reads(start, at, prefix)) && self.is_boundary(start)
+        })
+    }
+
+    /// Whether the word that ends before `at` is Hangul and carries a particle, and ends there.
+    pub fn precedes_particle(&self, at: usize) -> bool {
+        let (Some(before), Some(_)) = self.around(at) else { return false };
+        before.is(HANGUL)
+            && PARTICLES.iter().any(|particle| {
+                let end = at + particle.chars().count();
+                self.reads(at, end, particle) && self.is_boundary(end)
+            })
+    }
+
+    fn reads(&self, start: usize, end: usize, word: &str) -> bool {
+        self.placed.get(start..end).is_some_and(|run| run.iter().map(|placed| placed.letter.base).eq(word.chars()))
+    }
+}

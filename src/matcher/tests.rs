@@ -1,0 +1,207 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::model::{
+    Author, AuthorId, Connector, Lang, PostId, PostKind, SourceType, TEXT_BYTES_MAX, Thread, ThreadId, Timestamp,
+};
+use crate::query::{Literal, LiteralKind, Node, Query, TERMS_MAX};
+use LiteralKind::{Exact, Hashtag, Name, Phrase, Prefix, Symbol, Word};
+
+fn post(text: &str) -> Post {
+    Post {
+        id: PostId::of("bluesky", "1"),
+        network: Arc::from("bluesky"),
+        native_id: "1".to_owned(),
+        source_type: SourceType::Social,
+        site: Arc::from("news.example.org"),
+        board: None,
+        connector: Connector::Push,
+        source: Arc::from("jet"),
+        kind: PostKind::Post,
+        url: None,
+        author: Author {
+            id: AuthorId::of("bluesky", "did:plc:a"),
+            native_id: "did:plc:a".to_owned(),
+            handle: Some("@Alice".to_owned()),
+            name: None,
+            url: None,
+        },
+        title: None,
+        text: text.to_owned(),
+        truncated: false,
+        langs: Vec::new(),
+        hashtags: Vec::new(),
+        mentions: Vec::new(),
+        links: Vec::new(),
+        thread: Thread { id: ThreadId::of("bluesky", "1"), root: None, parent: None },
+        published_at: None,
+        edited_at: None,
+        fetched_at: Timestamp::EPOCH,
+    }
+}
+
+fn literal(kind: LiteralKind, text: &str) -> Node {
+    Node::Literal(Literal { kind, text: text.to_owned(), keyword: text.to_owned() })
+}
+
+fn rule(root: Node) -> Rule {
+    Rule {
+        project: "p".to_owned(),
+        query: "q".to_owned(),
+        version: 1,
+        tags: Vec::new(),
+        languages: Vec::new(),
+        sources: Vec::new(),
+        tree: Query { root, lints: Vec::new() },
+    }
+}
+
+fn matches(root: Node, post: &Post) -> Option<Match> {
+    let matcher = Matcher::compile(vec![rule(root)]);
+    matcher.scan(post, &Verdict::default, &mut Scratch::default()).pop()
+}
+
+/// What of `text` a literal finds.
+fn found(kind: LiteralKind, typed: &str, text: &str) -> Vec<String> {
+    let terms = matches(literal(kind, typed), &post(text)).map(|found| found.terms).unwrap_or_default();
+    terms.iter().map(|term| text[term.span.start as usize..term.span.end as usize].to_owned()).collect()
+}
+
+#[track_caller]
+fn finds(kind: LiteralKind, typed: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(!found(kind, typed, text).is_empty(), "{typed} in {text}");
+    }
+}
+
+#[track_caller]
+fn misses(kind: LiteralKind, typed: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(found(kind, typed, text).is_empty(), "{typed} in {text}");
+    }
+}
+
+#[test]
+fn a_mark_that_is_typed_must_be_there_and_one_that_is_not_may() {
+    finds(Word, "nino", &["niño", "NINO", "nin\u{303}o"]);
+    misses(Word, "niño", &["nino", "nińo"]);
+    finds(Word, "niño", &["NIN\u{303}O"]);
+    finds(Word, "lodz", &["Łódź"]);
+    misses(Word, "łódź", &["lodz", "lódz"]);
+    finds(Word, "straße", &["STRASSE", "Straße"]);
+    finds(Word, "istanbul", &["İstanbul", "ıstanbul", "ISTANBUL"]);
+    finds(Word, "ёлка", &["елка", "ЁЛКА", "е\u{308}лка"]);
+    misses(Word, "и", &["й", "и\u{306}"]);
+    finds(Word, "й", &["Й", "и\u{306}"]);
+    misses(Word, "か", &["が", "か\u{3099}"]);
+    finds(Word, "が", &["か\u{3099}", "が"]);
+    finds(Word, "Λογος", &["λόγος"]);
+    finds(Word, "كتاب", &["كِتَابٌ", "كتـــاب", "وكتاب", "الكتاب"]);
+    finds(Word, "שלום", &["שָׁלוֹם", "השלום"]);
+    finds(Word, "vodafone", &["Ｖｏｄａｆｏｎｅ", "Voda\u{ad}fone", "Vodafone™"]);
+}
+
+#[test]
+fn a_word_begins_and_ends_at_its_edges() {
+    misses(Word, "o2", &["CO2", "o2x", "o2_", "https://o2.cz/o2"]);
+    finds(Word, "o2", &["O2!", "-o2-", "o2は", "(o2)", "x#o2"]);
+    finds(Word, "東京", &["私は東京に", "東京tower"]);
+    finds(Word, "서울", &["서울에서 왔다", "서울은"]);
+    misses(Word, "서울", &["서울들", "서울에서는"]);
+    finds(Word, "vodafone", &["#VodafoneSucks", "#fuckVodafone", "#vodafone_cz", "#vodafone5"]);
+    misses(Word, "vodafone", &["VodafoneSucks", "#vodafonesucks"]);
+    misses(Phrase, "vodafone", &["#VodafoneSucks"]);
+}
+
+#[test]
+fn apostrophes_and_hyphens_may_be_spaces_or_nothing_and_not_the_reverse() {
+    finds(Word, "coca-cola", &["Coca-Cola", "coca cola", "cocacola", "coca \n cola", "coca’cola"]);
+    misses(Word, "coca-cola", &["coca - cola", "coca.cola", "xcocacola"]);
+    misses(Word, "cocacola", &["coca-cola", "coca cola"]);
+    finds(Word, "o'reilly", &["O’Reilly", "oreilly"]);
+    finds(Word, "AT&T", &["at&t"]);
+    misses(Word, "AT&T", &["at t", "att"]);
+    finds(Word, "C++", &["c++ code"]);
+}
+
+#[test]
+fn a_phrase_bears_other_signs_between_its_words_but_no_paragraph() {
+    assert_eq!(found(Phrase, "big deal", "a Big, \"deal!"), ["Big, \"deal"]);
+    misses(Phrase, "big deal", &["bigdeal", "big\n\ndeal", "big ........ deal", "deal big", "big x deal"]);
+    finds(Phrase, "東京 タワー", &["東京タワー", "東京・タワー"]);
+    finds(Phrase, "Marks & Spencer", &["marks & spencer"]);
+}
+
+#[test]
+fn exact_text_is_compared_by_code_points_and_a_wildcard_takes_its_token() {
+    finds(Exact, "Orange", &["an Orange."]);
+    misses(Exact, "Orange", &["orange", "Oranges", "Orange\u{301}", "see https://x.cz/Orange"]);
+    assert_eq!(found(Prefix, "telef", "Telefónica, telefon"), ["Telefónica", "telefon"]);
+    misses(Prefix, "telef", &["atelefon"]);
+    assert_eq!(found(Prefix, "東", "東京"), ["東"]);
+}
+
+#[test]
+fn tags_names_and_symbols_are_whole() {
+    finds(Hashtag, "vodafone", &["#Vodafone", "＃vodafone."]);
+    misses(Hashtag, "vodafone", &["#vodafonecz", "vodafone", "x#vodafone"]);
+    finds(Name, "alice.bsky.social", &["hi @alice.bsky.social."]);
+    misses(Name, "alice", &["@alice.bsky.social", "@alicex", "alice"]);
+    finds(Symbol, "❤️", &["I❤you", "❤️"]);
+    let mut tagged = post("nothing");
+    tagged.hashtags.push("Škoda".to_owned());
+    assert_eq!(matches(literal(Hashtag, "skoda"), &tagged).map(|found| found.terms.len()), Some(0));
+}
+
+#[test]
+fn fields_and_not_are_decided_without_a_literal() {
+    let post = post("nothing");
+    assert!(matches(Node::Author("alice".to_owned()), &post).is_some());
+    assert!(matches(Node::Site("example.org".to_owned()), &post).is_some());
+    assert!(matches(Node::Site("ample.org".to_owned()), &post).is_none());
+    assert!(matches(Node::Source("jet".to_owned()), &post).is_some());
+    assert!(matches(Node::Lang(Lang::Cs), &post).is_none());
+    assert!(matches(Node::Not(Box::new(literal(Word, "x"))), &post).is_some());
+}
+
+#[test]
+fn every_folded_letter_is_found_again_at_its_place() {
+    for code in 0..=u32::from(char::MAX) {
+        let Some(character) = char::from_u32(code) else { continue };
+        let text = format!("a{character}\u{301}б{character}한");
+        let mut folded = fold::Folded::default();
+        let mut letters = letters::Letters::default();
+        folded.read(&text, &[]);
+        letters.read(&text, &[]);
+        let end = folded.bytes.len() - '한'.len_utf8();
+        let last = letters.at_folded(end).and_then(|at| letters.get(at));
+        assert_eq!(last.map(|placed| placed.letter.base), Some('한'), "{character:?} U+{code:04X}");
+    }
+}
+
+#[test]
+fn a_matcher_without_rules_matches_nothing() {
+    let matcher = Matcher::compile(Vec::new());
+    assert!(matcher.scan(&post("anything"), &Verdict::default, &mut Scratch::default()).is_empty());
+    assert_eq!(matcher.figures(), Figures { rules: 0, literals: 0, automaton_bytes: 0 });
+}
+
+#[test]
+fn hostile_texts_are_scanned_and_filed_in_linear_time() {
+    let roots = [
+        literal(Word, "a"), literal(Word, "a-a"), literal(Phrase, "a a a a"), literal(Prefix, "ab"),
+        literal(Hashtag, "a"), literal(Name, "a"), literal(Symbol, "™"), literal(Exact, "a a"), literal(Word, "가"),
+        literal(Phrase, "東 東 東"), literal(Word, "الكتاب"),
+    ];
+    let matcher = Matcher::compile(roots.into_iter().map(rule).collect());
+    let pieces = ["a", "#", "#aB", "a ", "a  -", "@a.", "-", "\u{301}", "東", "가은", "وال", "http://", "™", "a\n"];
+    let mut scratch = Scratch::default();
+    for piece in pieces {
+        let post = post(&piece.repeat(TEXT_BYTES_MAX / piece.len()));
+        let verdict = Verdict::default;
+        assert!(matcher.scan(&post, &verdict, &mut scratch).iter().all(|found| found.terms.len() <= TERMS_MAX));
+        let mut bytes = 0;
+        tokens(&post.text, &mut |token| bytes += token.len());
+        assert!(bytes <= TEXT_BYTES_MAX * 64, "{piece}: {bytes}");
+    }
+}

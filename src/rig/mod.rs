@@ -1,0 +1,5 @@
+//! The other side on loopback: servers that play a source or a receiver, for tests, the demo and `earful bench`.
+//! Unaware of the rest of Earful.
+
+pub mod jetstream;
+pub mod receiver;

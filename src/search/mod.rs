@@ -1,0 +1,126 @@
+//! Search over stored mentions: the index narrows, the evaluator decides. And the thread that keeps the index up with
+//! the store. Unaware of HTTP.
+
+mod indexer;
+
+use crate::index::{Filter, IndexError, MentionIndex};
+use crate::matcher::{self, Narrow};
+use crate::model::{AuthorStatus, Lang, PostId, Term, Timestamp};
+use crate::query::{Query, Rule, naive};
+use crate::store::{MentionRow, MentionState, ReadError, Store};
+
+pub use indexer::{Indexer, IndexerParts, document};
+
+/// What is looked for.
+#[derive(Clone, Debug, Default)]
+pub struct SearchRequest {
+    /// None finds every mention.
+    pub query: Option<Query>,
+    pub project: Option<String>,
+    /// As `project/query`.
+    pub saved_query: Option<String>,
+    pub lang: Option<Lang>,
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    pub limit: usize,
+}
+
+/// One mention that was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub id: PostId,
+    pub row: MentionRow,
+    /// Where the query's words are.
+    pub terms: Vec<Term>,
+}
+
+/// Why a search gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Mentions that meet the request, newest first. Deleted ones, and those of hidden accounts, are not shown.
+pub fn search(store: &Store, index: &MentionIndex, request: &SearchRequest) -> Result<Vec<Found>, SearchError> {
+    let rule = request.query.clone().map(rule_of);
+    let mut found = Vec::new();
+    for (_, id) in index.find(&filter_of(request))? {
+        if found.len() >= request.limit {
+            break;
+        }
+        let Some(row) = store.mention(id)? else { continue };
+        if let Some(terms) = decide(store, request, rule.as_ref(), &row)? {
+            found.push(Found { id, row, terms });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a mention meets the request, by its present state.
+fn decide(store: &Store, request: &SearchRequest, rule: Option<&Rule>, row: &MentionRow) -> Result<Option<Vec<Term>>, ReadError> {
+    if row.state == MentionState::Deleted {
+        return Ok(None);
+    }
+    let hidden = |account: crate::store::AccountRow| account.status != AuthorStatus::Active;
+    if store.accounts(&[row.post.author.id])?.pop().flatten().is_some_and(hidden) {
+        return Ok(None);
+    }
+    let matched = |found: &crate::model::Match| {
+        request.project.as_ref().is_none_or(|project| *project == found.project)
+            && request.saved_query.as_ref().is_none_or(|query| *query == format!("{}/{}", found.project, found.query))
+    };
+    let routed = (request.project.is_none() && request.saved_query.is_none()) || row.matches.iter().any(matched);
+    let spoken = request.lang.is_none_or(|lang| row.verdict.satisfies(lang));
+    let at = row.matched_at;
+    let timely = request.since.is_none_or(|since| at >= since) && request.until.is_none_or(|until| at < until);
+    if !routed || !spoken || !timely {
+        return Ok(None);
+    }
+    match rule {
+        None => Ok(Some(row.matches.iter().flat_map(|found| found.terms.clone()).collect())),
+        Some(rule) => Ok(naive::matches(rule, &row.post, &|| row.verdict)),
+    }
+}
+
+fn rule_of(tree: Query) -> Rule {
+    Rule {
+        project: String::new(),
+        query: String::new(),
+        version: 0,
+        tags: Vec::new(),
+        languages: Vec::new(),
+        sources: Vec::new(),
+        tree,
+    }
+}
+
+fn filter_of(request: &SearchRequest) -> Filter {
+    let mut parts = Vec::new();
+    if let Some(query) = &request.query {
+        parts.push(of_narrow(matcher::narrow(query)));
+    }
+    parts.extend(request.project.clone().map(Filter::Project));
+    parts.extend(request.saved_query.clone().map(Filter::Query));
+    if request.since.is_some() || request.until.is_some() {
+        let from = request.since.unwrap_or(Timestamp::from_millis(i64::MIN));
+        parts.push(Filter::Between(from, request.until.unwrap_or(Timestamp::from_millis(i64::MAX))));
+    }
+    Filter::All(parts)
+}
+
+fn of_narrow(narrow: Narrow) -> Filter {
+    let all = |parts: Vec<Narrow>| parts.into_iter().map(of_narrow).collect();
+    match narrow {
+        Narrow::Any => Filter::Everything,
+        Narrow::All(parts) => Filter::All(all(parts)),
+        Narrow::OneOf(parts) => Filter::OneOf(all(parts)),
+        Narrow::Token(token) => Filter::Token(token),
+        Narrow::Prefix(prefix) => Filter::TokenPrefix(prefix),
+        Narrow::Author(author) => Filter::Author(author),
+        Narrow::Site(site) => Filter::Site(site),
+        Narrow::Source(source) => Filter::Source(source),
+    }
+}

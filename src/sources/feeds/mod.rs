@@ -1,0 +1,171 @@
+//! Feeds: a list of RSS, RDF, Atom and JSON feeds, polled politely; hands over new and changed entries, and what is
+//! gone. Unaware of posts.
+
+mod agenda;
+mod answer;
+mod poll;
+mod settings;
+mod state;
+mod window;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{Ended, Source};
+use crate::extract::site::Scope;
+use crate::fetch::Client;
+use crate::inlet::{Closed, Inlet};
+use crate::model::Cursor;
+use crate::{clock, metrics};
+
+use agenda::Agenda;
+use answer::Terms;
+use poll::{Pace, Poller, Slot};
+use state::FeedState;
+
+pub use settings::{FEEDS_MAX, FeedType, FeedsSettings, SettingsError};
+
+/// Between two looks at the page of an entry that vanished.
+const LOOK_GAP: Duration = Duration::from_secs(600);
+
+/// A list of feeds as one source: a cursor per feed, named by its configured address.
+pub struct Feeds {
+    source: Arc<str>,
+    settings: FeedsSettings,
+    client: Client,
+    pace: Pace,
+}
+
+impl Feeds {
+    /// `source` is the slug of the configured source.
+    pub fn new(source: Arc<str>, settings: FeedsSettings, client: Client) -> Result<Self, SettingsError> {
+        settings.check()?;
+        let pace = Pace { interval: Duration::from_secs(settings.poll_interval_s), look_gap: LOOK_GAP };
+        Ok(Self { source, settings, client, pace })
+    }
+
+    fn poller(&self) -> Poller {
+        let age = Duration::from_secs(self.settings.first_poll_age_max_h * 3600);
+        Poller {
+            source: self.source.clone(),
+            client: self.client.clone(),
+            terms: Terms { source_type: self.settings.source_type, first_poll_age_max: age },
+            body_bytes_max: self.settings.body_bytes_max,
+            pace: self.pace,
+        }
+    }
+
+    /// Every feed of the list, with what is durable of it.
+    fn slots(&self, resume: Vec<Cursor>) -> Result<Vec<Slot>, String> {
+        let addresses = self.settings.addresses().map_err(|error| error.to_string())?;
+        let mut cursors: HashMap<String, Vec<u8>> = resume.into_iter().map(|cursor| (cursor.part, cursor.value)).collect();
+        addresses.into_iter().map(|address| slot(&mut cursors, address)).collect()
+    }
+}
+
+impl Source for Feeds {
+    async fn run(&mut self, resume: Vec<Cursor>, inlet: &Inlet, stop: &CancellationToken) -> Ended {
+        let mut round = match self.slots(resume) {
+            Ok(slots) => Round::new(slots, self.poller(), self.settings.concurrency),
+            Err(cause) => return Ended::Fatal { cause },
+        };
+        loop {
+            round.set_out(inlet);
+            let next = round.next();
+            tokio::select! {
+                () = stop.cancelled() => return Ended::Stopped,
+                Some(back) = round.visits.join_next() => match back {
+                    Ok(Ok(back)) => round.welcome(back),
+                    Ok(Err(Closed)) => return Ended::Stopped,
+                    Err(panic) => return Ended::Retry { after: None, cause: format!("a visit to a feed broke off: {panic}") },
+                },
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            }
+        }
+    }
+}
+
+fn slot(cursors: &mut HashMap<String, Vec<u8>>, address: Url) -> Result<Slot, String> {
+    let state = match cursors.remove(address.as_str()) {
+        Some(value) => FeedState::decode(&value).map_err(|error| format!("the cursor of {address}: {error}"))?,
+        None => {
+            let scope = Scope::of(&address).ok_or_else(|| format!("{address} names no host"))?;
+            FeedState::new(address.clone(), scope)
+        }
+    };
+    let poll_at = Instant::now() + state.not_before.since(clock::now());
+    Ok(Slot { part: address, state, failures: 0, poll_at })
+}
+
+/// All feeds, at home or being visited. Dropping it ends all visits.
+struct Round {
+    /// A feed that is being visited is not at home.
+    home: Vec<Option<Slot>>,
+    agenda: Agenda,
+    visits: JoinSet<Result<Back, Closed>>,
+    poller: Arc<Poller>,
+    concurrency: usize,
+}
+
+/// A feed that was visited.
+struct Back {
+    feed: usize,
+    /// Where the visit went: the feed may have moved meanwhile.
+    host: String,
+    slot: Slot,
+}
+
+impl Round {
+    fn new(slots: Vec<Slot>, poller: Poller, concurrency: usize) -> Self {
+        let mut agenda = Agenda::default();
+        for (feed, slot) in slots.iter().enumerate() {
+            if let Some(at) = slot.due() {
+                agenda.add(feed, at);
+            }
+        }
+        let home = slots.into_iter().map(Some).collect();
+        Self { home, agenda, visits: JoinSet::new(), poller: Arc::new(poller), concurrency }
+    }
+
+    /// Starts every visit that is due, as far as there is room.
+    fn set_out(&mut self, inlet: &Inlet) {
+        while self.visits.len() < self.concurrency {
+            let home = &self.home;
+            let Some(feed) = self.agenda.take(Instant::now(), |feed| host(home[feed].as_ref())) else { break };
+            let host = host(self.home[feed].as_ref());
+            let mut slot = self.home[feed].take().expect("a feed on the agenda is at home");
+            let (poller, inlet) = (self.poller.clone(), inlet.clone());
+            self.visits.spawn(async move {
+                poller.visit(&mut slot, &inlet).await?;
+                Ok(Back { feed, host, slot })
+            });
+        }
+        metrics::feed_visits(&self.poller.source, self.visits.len());
+    }
+
+    fn welcome(&mut self, back: Back) {
+        if let Some(at) = back.slot.due() {
+            self.agenda.add(back.feed, at);
+        }
+        self.home[back.feed] = Some(back.slot);
+        self.agenda.release(&back.host, Instant::now());
+    }
+
+    /// When the next visit may start. While there is no room, only the end of a visit makes some.
+    fn next(&self) -> Option<Instant> {
+        if self.visits.len() < self.concurrency { self.agenda.next() } else { None }
+    }
+}
+
+fn host(slot: Option<&Slot>) -> String {
+    slot.and_then(|slot| slot.state.address.host_str()).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

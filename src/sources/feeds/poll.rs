@@ -1,0 +1,217 @@
+//! One visit to one feed: ask, hand over what is new together with the cursor, look at the pages of what vanished.
+//! Decides nothing itself; unaware of other feeds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+use url::Url;
+
+use crate::fetch::{Answer, Client, FetchError, Request};
+use crate::inlet::{Closed, Inlet};
+use crate::model::{Arrival, Cursor, PostId, Wire};
+use crate::normalize::feed::Body;
+use crate::{clock, metrics};
+
+use super::agenda::{backoff, pause};
+use super::answer::{Outcome, Polled, Terms, digest, farewell, silence};
+use super::state::{FeedState, Pending};
+use super::window::{Look, Verdict, forget, judge};
+
+/// Pages looked at in one visit; the rest waits for the next.
+const LOOKS_MAX: usize = 10;
+const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
+                      application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.5";
+
+/// What all visits of one source share.
+pub struct Poller {
+    pub source: Arc<str>,
+    pub client: Client,
+    pub terms: Terms,
+    pub body_bytes_max: usize,
+    pub pace: Pace,
+}
+
+/// How often things are done.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub interval: Duration,
+    /// Between two looks at a page that may be gone.
+    pub look_gap: Duration,
+}
+
+/// One feed between two visits.
+#[derive(Debug)]
+pub struct Slot {
+    /// The configured address: the cursor's name.
+    pub part: Url,
+    pub state: FeedState,
+    /// Visits in a row that brought no answer of a feed.
+    pub failures: u32,
+    pub poll_at: Instant,
+}
+
+impl Slot {
+    /// When it is to be visited; never again once it is gone and nothing is suspected.
+    pub fn due(&self) -> Option<Instant> {
+        let poll = (!self.state.gone).then_some(self.poll_at);
+        let now = clock::now();
+        let look = self.state.pending.iter().map(|pending| Instant::now() + pending.due.since(now)).min();
+        poll.into_iter().chain(look).min()
+    }
+}
+
+impl Poller {
+    /// Does what is due. Fails only when the daemon is stopping.
+    pub async fn visit(&self, slot: &mut Slot, inlet: &Inlet) -> Result<(), Closed> {
+        if !slot.state.gone && slot.poll_at <= Instant::now() {
+            self.poll(slot, inlet).await?;
+        }
+        self.look(slot, inlet).await
+    }
+
+    async fn poll(&self, slot: &mut Slot, inlet: &Inlet) -> Result<(), Closed> {
+        let request = Request {
+            url: &slot.state.address,
+            accept: ACCEPT,
+            validators: slot.state.validators.as_ref(),
+            body_bytes_max: self.body_bytes_max,
+        };
+        let answer = self.client.get(request).await;
+        let jitter = rand::random::<f64>();
+        let polled = match answer {
+            Ok(answer) => self.digest(slot.state.clone(), answer).await,
+            Err(error) => Err(error),
+        };
+        match polled {
+            Ok(polled) => {
+                metrics::feed_polled(&self.source, polled.outcome.name());
+                self.schedule(slot, &polled.outcome, jitter);
+                self.report(slot, &polled);
+                self.hand_over(slot, polled.state, polled.body, inlet).await
+            }
+            Err(error) => {
+                metrics::feed_polled(&self.source, error.reason());
+                debug!(source = %self.source, feed = %slot.part, %error, "feed not answered");
+                slot.failures = slot.failures.saturating_add(1);
+                slot.poll_at = Instant::now() + backoff(self.pace.interval, slot.failures, None, jitter);
+                Ok(())
+            }
+        }
+    }
+
+    /// Parsing takes milliseconds that the threads of the network do not have.
+    async fn digest(&self, state: FeedState, answer: Answer) -> Result<Polled, FetchError> {
+        let (terms, now) = (self.terms, clock::now());
+        let digested = tokio::task::spawn_blocking(move || digest(state, &answer, terms, now)).await;
+        digested.map_err(|stopped| FetchError::Broken(stopped.to_string()))
+    }
+
+    fn schedule(&self, slot: &mut Slot, outcome: &Outcome, jitter: f64) {
+        let wait = match outcome {
+            Outcome::News { fresh } | Outcome::Unchanged { fresh } | Outcome::NotModified { fresh } => {
+                slot.failures = 0;
+                pause(self.pace.interval, *fresh, jitter)
+            }
+            Outcome::Status { retry_after, .. } => {
+                slot.failures = slot.failures.saturating_add(1);
+                backoff(self.pace.interval, slot.failures, *retry_after, jitter)
+            }
+            Outcome::Gone | Outcome::Rejected(_) => {
+                slot.failures = slot.failures.saturating_add(1);
+                backoff(self.pace.interval, slot.failures, None, jitter)
+            }
+        };
+        slot.poll_at = Instant::now() + wait;
+    }
+
+    fn report(&self, slot: &Slot, polled: &Polled) {
+        let (source, feed) = (&self.source, &slot.part);
+        match &polled.outcome {
+            Outcome::Gone => warn!(%source, %feed, "the feed says that it has ended (410); it is asked no more"),
+            Outcome::Status { status, .. } => debug!(%source, %feed, %status, "feed not answered"),
+            Outcome::Rejected(reason) => debug!(%source, %feed, %reason, "the answer is no feed"),
+            Outcome::News { .. } | Outcome::Unchanged { .. } | Outcome::NotModified { .. } => {}
+        }
+        if polled.flood > 0 {
+            metrics::feed_vanished(source, "flood", polled.flood);
+            warn!(%source, %feed, entries = polled.flood, "too many entries vanished at once to be deletions; nothing is deleted");
+        }
+        if polled.state.address != slot.state.address {
+            info!(%source, %feed, to = %polled.state.address, "the feed has moved for good");
+        }
+    }
+
+    /// The entries, the validators and everything else become durable in one batch, or not at all.
+    async fn hand_over(&self, slot: &mut Slot, state: FeedState, body: Option<Body>, inlet: &Inlet) -> Result<(), Closed> {
+        let body = body.or_else(|| state.must_outlive(&slot.state).then(|| silence(&state, self.terms)));
+        if let Some(body) = body {
+            let body = serde_json::to_vec(&body).expect("a body in memory is JSON");
+            let cursor = Cursor { part: slot.part.to_string(), value: state.encode() };
+            let source = self.source.clone();
+            inlet.send(Arrival { source, wire: Wire::Feed, body, fetched_at: clock::now(), cursor: Some(cursor) }).await?;
+        }
+        slot.state = state;
+        Ok(())
+    }
+
+    /// Looks at the pages of entries that vanished.
+    async fn look(&self, slot: &mut Slot, inlet: &Inlet) -> Result<(), Closed> {
+        let now = clock::now();
+        let due: Vec<Pending> = slot.state.pending.iter().filter(|pending| pending.due <= now).take(LOOKS_MAX).cloned().collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        let mut state = slot.state.clone();
+        let mut gone = Vec::new();
+        for mut pending in due {
+            let id = pending.id;
+            match self.verdict(&mut pending, &state).await {
+                Verdict::Deleted => {
+                    forget(&mut state, id);
+                    gone.push(id);
+                }
+                Verdict::Kept => state.pending.retain(|known| known.id != id),
+                Verdict::Again => state.pending.iter_mut().filter(|known| known.id == id).for_each(|known| *known = pending.clone()),
+            }
+        }
+        let body = self.farewell(&mut state, gone);
+        self.hand_over(slot, state, body, inlet).await
+    }
+
+    async fn verdict(&self, pending: &mut Pending, state: &FeedState) -> Verdict {
+        let look = self.look_at(&pending.permalink).await;
+        let verdict = judge(pending, look, clock::now(), self.pace.look_gap);
+        // A site that denies the pages of entries that are there tells nothing about others.
+        let witness = state.window.iter().find_map(|seen| seen.permalink.as_ref());
+        if verdict == Verdict::Deleted
+            && let Some(witness) = witness
+            && !matches!(self.look_at(witness).await, Look::Status(200..=399))
+        {
+            metrics::feed_vanished(&self.source, "doubtful", 1);
+            return Verdict::Kept;
+        }
+        match verdict {
+            Verdict::Deleted => metrics::feed_vanished(&self.source, "deleted", 1),
+            Verdict::Kept => metrics::feed_vanished(&self.source, "kept", 1),
+            Verdict::Again => {}
+        }
+        verdict
+    }
+
+    async fn look_at(&self, page: &Url) -> Look {
+        match self.client.look_up(page).await {
+            Ok(status) => Look::Status(status.as_u16()),
+            Err(_) => Look::Failed,
+        }
+    }
+
+    fn farewell(&self, state: &mut FeedState, gone: Vec<PostId>) -> Option<Body> {
+        if gone.is_empty() {
+            return None;
+        }
+        state.poll = state.next_poll(clock::now());
+        Some(farewell(state, gone, self.terms))
+    }
+}

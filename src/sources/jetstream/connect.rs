@@ -1,0 +1,192 @@
+//! Opens connections: the WebSocket with its refusals, and the dictionary over HTTP. Each within bounds of time and
+//! bytes. Unaware of cursors and of events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, Response, header};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
+use url::Url;
+
+use crate::clock;
+use crate::model::Timestamp;
+
+use super::wire::words;
+
+/// From the name look-up to the upgrade, and for a whole dictionary.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// The public one has 64 KiB.
+const DICTIONARY_BYTES_MAX: usize = 4 << 20;
+/// What a dictionary begins with, before its id: <https://www.rfc-editor.org/rfc/rfc8878#section-5>.
+const DICTIONARY_MAGIC: [u8; 4] = [0x37, 0xa4, 0x30, 0xec];
+/// A server cannot send us away for longer.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+const USER_AGENT: &str = concat!("earful/", env!("CARGO_PKG_VERSION"));
+
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Why there is no connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The seq is older than what the server has; its words, which name the oldest.
+    CursorTooOld(String),
+    /// The server has another dictionary by now.
+    UnknownDictionary,
+    Retry { after: Option<Duration>, cause: String },
+}
+
+/// Unpacks the frames of one connection.
+pub(super) struct Inflater {
+    pub(super) id: u32,
+    decompressor: zstd::bulk::Decompressor<'static>,
+    /// Holds the largest frame that is admitted.
+    buffer: Vec<u8>,
+}
+
+/// The trusted authorities, compiled in.
+pub(super) fn tls() -> Arc<ClientConfig> {
+    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring speaks TLS 1.2 and 1.3");
+    Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Opens the WebSocket. A message over `frame_bytes_max` ends it later.
+pub(super) async fn open(url: &Url, tls: &Arc<ClientConfig>, frame_bytes_max: usize) -> Result<Socket, Refused> {
+    let mut request = url.as_str().into_client_request().map_err(|cause| retry(url, &cause))?;
+    request.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+    let bounds =
+        WebSocketConfig::default().max_message_size(Some(frame_bytes_max)).max_frame_size(Some(frame_bytes_max));
+    let connector = Connector::Rustls(tls.clone());
+    let opening = tokio_tungstenite::connect_async_tls_with_config(request, Some(bounds), true, Some(connector));
+    match timeout(CONNECT_TIMEOUT, opening).await {
+        Ok(Ok((socket, _))) => Ok(socket),
+        Ok(Err(tungstenite::Error::Http(answer))) => Err(refusal(url, &answer)),
+        Ok(Err(cause)) => Err(retry(url, &cause)),
+        Err(_) => Err(retry(url, &format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))),
+    }
+}
+
+/// What an answer other than an upgrade means.
+fn refusal(url: &Url, answer: &Response<Option<Vec<u8>>>) -> Refused {
+    let body = String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default());
+    if answer.status() == 400 && body.contains("CursorTooOld") {
+        return Refused::CursorTooOld(words(&body));
+    }
+    if answer.status() == 400 && body.contains("UnknownZstdDictionary") {
+        return Refused::UnknownDictionary;
+    }
+    let after = retry_after(answer.headers(), clock::now());
+    let Refused::Retry { cause, .. } = retry(url, &format!("refused with {}: {}", answer.status(), words(&body))) else {
+        unreachable!("retry makes a Retry")
+    };
+    Refused::Retry { after, cause }
+}
+
+fn retry(url: &Url, cause: &dyn std::fmt::Display) -> Refused {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    Refused::Retry { after: None, cause: format!("{host}{port}: {cause}") }
+}
+
+/// Seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let after = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+            Timestamp::from_millis(date.as_millisecond()).since(now)
+        }
+    };
+    Some(after.min(RETRY_AFTER_MAX))
+}
+
+impl Inflater {
+    /// Fetches the dictionary that the server has now.
+    pub(super) async fn fetch(url: &Url, tls: &Arc<ClientConfig>, frame_bytes_max: usize) -> Result<Self, Refused> {
+        let fetching = async {
+            let http = reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.as_ref().clone())
+                .user_agent(USER_AGENT)
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .build()
+                .map_err(|cause| retry(url, &cause))?;
+            let answer = http.get(url.clone()).send().await.map_err(|cause| retry(url, &cause))?;
+            if answer.status() != reqwest::StatusCode::OK {
+                let Refused::Retry { cause, .. } = retry(url, &format!("no dictionary: {}", answer.status())) else {
+                    unreachable!("retry makes a Retry")
+                };
+                return Err(Refused::Retry { after: retry_after(answer.headers(), clock::now()), cause });
+            }
+            let mut dictionary = Vec::new();
+            let mut parts = answer.bytes_stream();
+            while let Some(part) = parts.next().await {
+                dictionary.extend_from_slice(&part.map_err(|cause| retry(url, &cause))?);
+                if dictionary.len() > DICTIONARY_BYTES_MAX {
+                    return Err(retry(url, &format!("a dictionary over {DICTIONARY_BYTES_MAX} bytes")));
+                }
+            }
+            Self::new(&dictionary, frame_bytes_max).map_err(|cause| retry(url, &cause))
+        };
+        match timeout(CONNECT_TIMEOUT, fetching).await {
+            Ok(fetched) => fetched,
+            Err(_) => Err(retry(url, &format!("no dictionary within {} s", CONNECT_TIMEOUT.as_secs()))),
+        }
+    }
+
+    fn new(dictionary: &[u8], frame_bytes_max: usize) -> Result<Self, String> {
+        let id = match dictionary {
+            [a, b, c, d, id @ ..] if [*a, *b, *c, *d] == DICTIONARY_MAGIC => id.first_chunk::<4>(),
+            _ => None,
+        };
+        let Some(id) = id else { return Err("the dictionary is none of zstd's; set compress = false".to_owned()) };
+        let decompressor = zstd::bulk::Decompressor::with_dictionary(dictionary)
+            .map_err(|cause| format!("the dictionary is unusable ({cause}); set compress = false"))?;
+        Ok(Self { id: u32::from_le_bytes(*id), decompressor, buffer: Vec::with_capacity(frame_bytes_max) })
+    }
+
+    /// The frame as it was before it was packed; nothing if it is broken or larger than is admitted.
+    pub(super) fn inflate(&mut self, packed: &[u8]) -> Option<Vec<u8>> {
+        self.buffer.clear();
+        self.decompressor.decompress_to_buffer(packed, &mut self.buffer).ok()?;
+        Some(self.buffer.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_bounded() {
+        let now = "2026-11-22T06:00:00Z".parse().unwrap();
+        let read = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(value));
+            retry_after(&headers, now)
+        };
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("Sun, 22 Nov 2026 06:01:00 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(read("Sun, 22 Nov 2026 05:00:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("999999999"), Some(RETRY_AFTER_MAX));
+        assert_eq!(read("soon"), None);
+    }
+
+    #[test]
+    fn what_is_no_dictionary_is_refused() {
+        for bytes in [&b""[..], b"<html>", &[0x37, 0xa4, 0x30, 0xec, 1]] {
+            assert!(Inflater::new(bytes, 4096).is_err());
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The compiled matcher and the naive evaluator agree on every query and post that a seeded generator thinks of, and
+//! an index that asks for the tokens of a query never misses a post that the query matches.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use earful::matcher::{Matcher, Narrow, Scratch, narrow, tokens};
+use earful::model::{
+    Author, AuthorId, Connector, Lang, Post, PostId, PostKind, SourceType, Thread, ThreadId, Timestamp, Verdict,
+};
+use earful::query::{Literal, LiteralKind, Node, Query, Rule, naive};
+use unicode_normalization::UnicodeNormalization;
+
+const BATCHES: usize = 1_500;
+const RULES_PER_BATCH: usize = 5;
+const POSTS_PER_BATCH: usize = 20;
+const PAIRS_MIN: usize = 100_000;
+const MATCHED_PERCENT_MIN: usize = 20;
+
+const WORDS: [&str; 66] = [
+    "vodafone", "Škoda", "nino", "niño", "straße", "strasse", "łódź", "lodz", "øre", "Æon", "œuvre", "İstanbul", "ırmak",
+    "IRMAK", "ёлка", "елка", "йод", "иод", "Київ", "ґанок", "Замо́к", "Ωμέγα", "λόγος", "كتاب", "أحمد", "مدرسة", "مصطفى",
+    "كِتَابٌ", "שלום", "ירושלים", "שָׁלוֹם", "東京", "東", "タワー", "ガス", "がく", "ไทย", "ก็ดี", "ລາວ", "ខ្មែរ", "မြန်မာ", "한국",
+    "서울", "삼성", "o2", "5g", "co2", "C++", "C#", "AT&T", "Yahoo!", "coca-cola", "cocacola", "o'reilly", "rock'n'roll",
+    "ＡＢＣ", "ﾊﾝｶｸ", "ﬁsh", "a", "e.on", "snake_case", "हिन्दी", "VodafoneCz", "Iphone15pro", "ệm", "đỏ",
+];
+const HANDLES: [&str; 5] = ["alice.bsky.social", "vodafone-cz", "škoda", "東京", "bob"];
+const SYMBOLS: [&str; 7] = ["❤️", "🎉", "👍🏽", "👨‍👩‍👧", "1️⃣", "©", "→"];
+const FILLERS: [&str; 10] = ["the", "и", "は", "및", "x", "42", "😀", "בית", "في", "www.example.org"];
+const GLUES: [&str; 22] = [
+    " ", " ", " ", " ", "", ", ", ". ", "\n\n", "\n", "-", "'", " \u{200b}", " #", "#", " @", "…", "\u{3000}", "_",
+    " – ", " https://x.cz/", "          ", "”",
+];
+const PARTICLES: [&str; 6] = ["은", "에서", "으로", "밖에", "들", "이나"];
+const PREFIXES: [&str; 8] = ["و", "ال", "وال", "لل", "ה", "וה", "של", "ت"];
+const MARKS: [char; 5] = ['\u{301}', '\u{30c}', '\u{308}', '\u{327}', '\u{3099}'];
+const IGNORED: [char; 6] = ['\u{ad}', '\u{200d}', '\u{200b}', '\u{fe0f}', '\u{640}', '™'];
+
+/// A generator of chance: the same from run to run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % end as u64) as usize
+    }
+
+    fn percent(&mut self, chance: usize) -> bool {
+        self.below(100) < chance
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+}
+
+fn letters_only(word: &str) -> String {
+    word.chars().filter(|&letter| letter.is_alphanumeric() || letter == '_' || !letter.is_ascii()).collect()
+}
+
+fn literal(dice: &mut Dice) -> Literal {
+    let kinds = [
+        LiteralKind::Word, LiteralKind::Word, LiteralKind::Phrase, LiteralKind::Exact, LiteralKind::Prefix,
+        LiteralKind::Hashtag, LiteralKind::Name, LiteralKind::Symbol,
+    ];
+    let kind = dice.pick(&kinds);
+    let word = dice.pick(&WORDS);
+    let text = match kind {
+        LiteralKind::Word => respell(word, dice),
+        LiteralKind::Phrase => {
+            let words = 1 + dice.below(3);
+            (0..words).map(|_| respell(dice.pick(&WORDS), dice)).collect::<Vec<_>>().join(" ")
+        }
+        LiteralKind::Exact if dice.percent(30) => format!("{word} {}", dice.pick(&WORDS)),
+        LiteralKind::Exact => word.to_owned(),
+        LiteralKind::Prefix => {
+            let letters = word.chars().count();
+            word.chars().take(2.max(letters - dice.below(3).min(letters - 1))).collect()
+        }
+        LiteralKind::Hashtag => letters_only(&respell(word, dice)),
+        LiteralKind::Name => dice.pick(&HANDLES).to_owned(),
+        LiteralKind::Symbol => dice.pick(&SYMBOLS).to_owned(),
+    };
+    Literal { kind, keyword: format!("{kind:?} {text}"), text: text.nfc().collect() }
+}
+
+/// The same word in another case or without its marks.
+fn respell(word: &str, dice: &mut Dice) -> String {
+    match dice.below(8) {
+        0 => word.to_uppercase(),
+        1 => word.to_lowercase(),
+        2 => word.nfd().filter(|letter| !('\u{300}'..='\u{36f}').contains(letter)).nfc().collect(),
+        3 => word.nfd().collect(),
+        _ => word.to_owned(),
+    }
+}
+
+/// A word as a post might write it: respelt, glued, marked, carried.
+fn misspell(word: &str, dice: &mut Dice) -> String {
+    let mut text = respell(word, dice);
+    let insert = |text: &str, piece: char, dice: &mut Dice| {
+        let at = dice.below(text.chars().count() + 1);
+        text.chars().take(at).chain([piece]).chain(text.chars().skip(at)).collect::<String>()
+    };
+    match dice.below(16) {
+        0 => text = insert(&text, dice.pick(&MARKS), dice),
+        1 => text = insert(&text, dice.pick(&IGNORED), dice),
+        2 => text.push_str(dice.pick(&PARTICLES)),
+        3 => text.insert_str(0, dice.pick(&PREFIXES)),
+        4 => text = text.replace(['-', '\''], dice.pick(&["", " ", "  ", "’", "‑", "–", " - "])),
+        5 => text = text.replace(' ', dice.pick(&["", ", ", "\n", "\n\n", "-", " ... ", " -- -- -- ", "🎉"])),
+        6 => text = format!("#{}", letters_only(&text)),
+        7 => text = format!("#{}{}", camel(dice.pick(&WORDS)), camel(&text)),
+        8 => text = format!("#{}{}", camel(&text), dice.pick(&["Sucks", "5", "_x", "is"])),
+        9 => text = format!("@{text}"),
+        10 => text.extend(dice.pick(&["s", "ů", "の", "2", "_", "+", "'s"]).chars()),
+        11 => text = text.chars().map(wide).collect(),
+        _ => {}
+    }
+    text
+}
+
+fn camel(word: &str) -> String {
+    let mut letters = word.chars().filter(|letter| letter.is_alphanumeric());
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+fn wide(letter: char) -> char {
+    match letter {
+        '!'..='~' => char::from_u32(u32::from(letter) - 0x21 + 0xff01).unwrap_or(letter),
+        other => other,
+    }
+}
+
+fn node(dice: &mut Dice, literals: &[Literal], depth: usize) -> Node {
+    if depth == 0 || dice.percent(45) {
+        return match dice.below(24) {
+            0 => Node::Lang(dice.pick(&[Lang::Cs, Lang::En])),
+            1 => Node::Source(dice.pick(&["bluesky", "jet"]).to_owned()),
+            2 => Node::Author(dice.pick(&["alice", "did:plc:a"]).to_owned()),
+            3 => Node::Site(dice.pick(&["example.org", "news.example.org"]).to_owned()),
+            _ => Node::Literal(literals[dice.below(literals.len())].clone()),
+        };
+    }
+    let parts = |dice: &mut Dice| (0..2 + dice.below(2)).map(|_| node(dice, literals, depth - 1)).collect();
+    match dice.below(10) {
+        0..=2 => Node::All(parts(dice)),
+        3..=7 => Node::Any(parts(dice)),
+        _ => Node::Not(Box::new(node(dice, literals, depth - 1))),
+    }
+}
+
+fn rule(dice: &mut Dice, literals: &[Literal], number: usize) -> Rule {
+    Rule {
+        project: "telco".to_owned(),
+        query: format!("q{number}"),
+        version: 1,
+        tags: Vec::new(),
+        languages: if dice.percent(5) { vec![Lang::Cs, Lang::Sk] } else { Vec::new() },
+        sources: if dice.percent(5) { vec!["jet".to_owned()] } else { Vec::new() },
+        tree: Query { root: node(dice, literals, 3), lints: Vec::new() },
+    }
+}
+
+fn text(dice: &mut Dice, literals: &[Literal]) -> String {
+    let mut text = String::new();
+    for _ in 0..dice.below(5) {
+        text.push_str(dice.pick(&GLUES));
+        match dice.below(5) {
+            0 => text.push_str(dice.pick(&FILLERS)),
+            1 => text.push_str(&misspell(dice.pick(&WORDS), dice)),
+            _ => text.push_str(&misspell(&signed(&literals[dice.below(literals.len())]), dice)),
+        }
+    }
+    text
+}
+
+fn signed(literal: &Literal) -> String {
+    match literal.kind {
+        LiteralKind::Hashtag => format!("#{}", literal.text),
+        LiteralKind::Name => format!("@{}", literal.text),
+        _ => literal.text.clone(),
+    }
+}
+
+fn post(dice: &mut Dice, literals: &[Literal]) -> Post {
+    let handle = dice.pick(&[Some("@Alice"), Some("bob"), None]);
+    let word = literals[dice.below(literals.len())].text.clone();
+    Post {
+        id: PostId::of("bluesky", "1"),
+        network: Arc::from(dice.pick(&["bluesky", "web"])),
+        native_id: "1".to_owned(),
+        source_type: SourceType::Social,
+        site: Arc::from(dice.pick(&["example.org", "news.example.org", "myexample.org"])),
+        board: None,
+        connector: Connector::Push,
+        source: Arc::from(dice.pick(&["jet", "feeds"])),
+        kind: PostKind::Post,
+        url: None,
+        author: Author {
+            id: AuthorId::of("bluesky", "a"),
+            native_id: dice.pick(&["did:plc:a", "did:plc:b"]).to_owned(),
+            handle: handle.map(str::to_owned),
+            name: None,
+            url: None,
+        },
+        title: dice.percent(30).then(|| text(dice, literals)),
+        text: text(dice, literals),
+        truncated: false,
+        langs: Vec::new(),
+        hashtags: if dice.percent(20) { vec![letters_only(&respell(&word, dice))] } else { Vec::new() },
+        mentions: if dice.percent(20) { vec![respell(dice.pick(&HANDLES), dice)] } else { Vec::new() },
+        links: Vec::new(),
+        thread: Thread { id: ThreadId::of("bluesky", "1"), root: None, parent: None },
+        published_at: None,
+        edited_at: None,
+        fetched_at: Timestamp::EPOCH,
+    }
+}
+
+fn verdict(dice: &mut Dice) -> Verdict {
+    let best = dice.pick(&[Some((Lang::Cs, 0.9)), Some((Lang::En, 0.6)), None]);
+    Verdict { best, second: dice.pick(&[Some(Lang::Cs), None]), declared: [None; 3], certain: dice.percent(50) }
+}
+
+/// All tokens under which an index would file the post.
+fn filed(post: &Post) -> HashSet<String> {
+    let mut filed = HashSet::new();
+    let texts = post.title.iter().chain([&post.text]).chain(&post.hashtags).chain(&post.mentions);
+    for text in texts {
+        tokens(text, &mut |token| {
+            filed.insert(token.to_owned());
+        });
+    }
+    filed
+}
+
+fn admits(narrow: &Narrow, filed: &HashSet<String>, post: &Post) -> bool {
+    match narrow {
+        Narrow::Any => true,
+        Narrow::All(parts) => parts.iter().all(|part| admits(part, filed, post)),
+        Narrow::OneOf(parts) => parts.iter().any(|part| admits(part, filed, post)),
+        Narrow::Token(token) => filed.contains(token),
+        Narrow::Prefix(head) => filed.iter().any(|token| token.starts_with(head)),
+        Narrow::Author(name) => {
+            let handle = post.author.handle.as_ref().map(|handle| handle.trim_start_matches('@').to_lowercase());
+            handle.as_ref() == Some(name) || post.author.native_id == *name
+        }
+        Narrow::Site(site) => *post.site == **site || post.site.ends_with(&format!(".{site}")),
+        Narrow::Source(name) => *post.network == **name || *post.source == **name,
+    }
+}
+
+fn operators(node: &Node, into: &mut HashSet<String>) {
+    match node {
+        Node::All(parts) | Node::Any(parts) => {
+            into.insert(if matches!(node, Node::All(_)) { "All" } else { "Any" }.to_owned());
+            parts.iter().for_each(|part| operators(part, into));
+        }
+        Node::Not(part) => {
+            into.insert("Not".to_owned());
+            operators(part, into);
+        }
+        Node::Literal(literal) => drop(into.insert(format!("{:?}", literal.kind))),
+        Node::Lang(_) => drop(into.insert("Lang".to_owned())),
+        Node::Source(_) => drop(into.insert("Source".to_owned())),
+        Node::Author(_) => drop(into.insert("Author".to_owned())),
+        Node::Site(_) => drop(into.insert("Site".to_owned())),
+    }
+}
+
+/// Pairs by operator: those that matched, those that did not.
+#[derive(Default)]
+struct Coverage {
+    pairs: usize,
+    matched: usize,
+    narrowed: usize,
+    operators: BTreeMap<String, [usize; 2]>,
+}
+
+impl Coverage {
+    fn count(&mut self, rule: &Rule, matched: bool) {
+        self.pairs += 1;
+        self.matched += usize::from(matched);
+        let mut found = HashSet::new();
+        operators(&rule.tree.root, &mut found);
+        for operator in found {
+            self.operators.entry(operator).or_default()[usize::from(matched)] += 1;
+        }
+    }
+}
+
+fn compare(matcher: &Matcher, post: &Post, verdict: &Verdict, scratch: &mut Scratch, coverage: &mut Coverage) {
+    let mut compiled = matcher.scan(post, &|| *verdict, scratch).into_iter().peekable();
+    let filed = filed(post);
+    for rule in matcher.rules() {
+        let expected = naive::matches(rule, post, verdict);
+        let found = compiled.next_if(|found| found.query == rule.query);
+        assert_eq!(found, expected, "compiled, then naive\n{:#?}\n{:?} {:?} {post:?}", rule, post.title, post.text);
+        coverage.count(rule, expected.is_some());
+        let narrow = narrow(&rule.tree);
+        let admitted = admits(&narrow, &filed, post);
+        coverage.narrowed += usize::from(!admitted);
+        assert!(admitted || expected.is_none(), "{narrow:?}\n{:#?}\n{:?} {filed:?}", rule.tree, post.text);
+    }
+    assert!(compiled.next().is_none());
+}
+
+#[test]
+fn the_compiled_matcher_agrees_with_the_naive_evaluator_and_narrowing_loses_nothing() {
+    let mut dice = Dice(0x5eed);
+    let mut scratch = Scratch::default();
+    let mut coverage = Coverage::default();
+    for _ in 0..BATCHES {
+        let literals: Vec<_> = (0..4).map(|_| literal(&mut dice)).collect();
+        let matcher = Matcher::compile((0..RULES_PER_BATCH).map(|number| rule(&mut dice, &literals, number)).collect());
+        for _ in 0..POSTS_PER_BATCH {
+            let (post, verdict) = (post(&mut dice, &literals), verdict(&mut dice));
+            compare(&matcher, &post, &verdict, &mut scratch, &mut coverage);
+        }
+    }
+    let Coverage { pairs, matched, narrowed, operators } = coverage;
+    println!("{pairs} pairs, {matched} matched, {narrowed} left out by narrowing; not matched, matched: {operators:?}");
+    assert!(pairs >= PAIRS_MIN && matched * 100 >= pairs * MATCHED_PERCENT_MIN);
+    assert_eq!(operators.len(), 14);
+    assert!(operators.values().all(|[not_matched, matched]| *not_matched > 0 && *matched > 0));
+}
