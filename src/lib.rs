@@ -35,4 +35,5 @@ pub mod rig;
 pub mod config;
 pub mod api;
 pub mod run;
+pub mod demo;
 pub mod cli;

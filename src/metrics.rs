@@ -46,6 +46,7 @@ metrics! {
     SERIES = "earful_series", Gauge, Count, "Series that this process publishes.";
     SOURCE_CONNECTS = "earful_source_connects_total", Counter, Count, "Connections that a source opened.";
     SOURCE_ERRORS = "earful_source_errors_total", Counter, Count, "Runs of a source that ended in an error.";
+    SOURCE_GAPS = "earful_source_gaps_total", Counter, Count, "Gaps that a source declared: events that can no longer be had.";
     FEED_POLLS = "earful_feed_polls_total", Counter, Count, "Requests for feeds, by how they ended.";
     FEED_VISITS = "earful_feed_visits", Gauge, Count, "Visits to feeds under way; bounded by the source's concurrency.";
     FEED_VANISHED = "earful_feed_vanished_total", Counter, Count, "Entries that vanished from feeds, by what was concluded.";
@@ -157,6 +158,10 @@ pub fn source_connected(source: &str) {
 
 pub fn source_failed(source: &str) {
     counter!(SOURCE_ERRORS, "source" => source.to_owned()).increment(1);
+}
+
+pub fn source_gap(source: &str) {
+    counter!(SOURCE_GAPS, "source" => source.to_owned()).increment(1);
 }
 
 pub fn feed_polled(source: &str, outcome: &'static str) {

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use crate::api;
 use crate::config::{Config, SourceSettings};
+use crate::fetch::guard::Guard;
 use crate::projects::{ProjectSet, check_set, read_directory};
+use crate::sinks::{AnySink, Egress};
 use crate::tables::FileError;
 
 use super::{EXIT_CONFIGURATION, Failure, read_config};
@@ -72,7 +74,10 @@ fn check_secrets(path: &Path, config: &Config) -> Vec<FileError> {
         }
     }
     for (slug, endpoint) in &config.endpoints {
-        errors.extend(endpoint.check_files().into_iter().map(|cause| FileError::whole(path, format!("[endpoint.{slug}]: {cause}"))));
+        let egress = Egress::of(&Guard::new(Vec::new()));
+        if let Err(cause) = AnySink::build(endpoint, egress) {
+            errors.push(FileError::whole(path, format!("[endpoint.{slug}]: {cause}")));
+        }
     }
     errors
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::api::auth::new_token;
-use crate::sinks::Secret;
+use crate::sinks::sign::Secret;
 
 use super::Failure;
 
@@ -41,7 +41,7 @@ pub(super) fn init(config: &Path, args: &InitArgs) -> Result<ExitCode, Failure> 
         (token, new_token() + "\n", 0o600),
     ];
     if args.webhook.is_some() {
-        files.push((secret, Secret::random().to_text() + "\n", 0o600));
+        files.push((secret, Secret::random().reveal() + "\n", 0o600));
     }
     if let Some((path, ..)) = files.iter().find(|(path, ..)| path.exists() && !args.force) {
         return Err(Failure::usage(format!("{} exists already; `--force` replaces it", path.display())));

@@ -16,6 +16,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use crate::config::Config;
 use crate::tables::FileError;
 
+pub(crate) use highlight::marked;
+
 /// Nothing matched, as grep says it.
 const EXIT_NOTHING: u8 = 1;
 /// The command line or its input is wrong.

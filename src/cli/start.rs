@@ -12,7 +12,7 @@ use crate::config::{Config, LogFormat, LogSettings, SourceSettings};
 use crate::crash;
 use crate::metrics;
 use crate::run::{self, RunOptions};
-use crate::sources::recording::RecordingSettings;
+use crate::sources::recording::{Pace, RecordingSettings};
 
 use super::{Failure, read_config, runtime};
 
@@ -50,8 +50,8 @@ pub(super) fn replay(path: &Path, args: &ReplayArgs) -> Result<ExitCode, Failure
     // A recording is a source of its own, named after its file, so that a replay that was cut off goes on where it was.
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
     let name: String = format!("replay-{stem}").chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).take(64).collect();
-    let pace = if args.factor.is_some() { "own" } else { "fast" };
-    let settings = RecordingSettings { file, pace: pace.to_owned(), factor: args.factor.unwrap_or(1.0) };
+    let pace = if args.factor.is_some() { Pace::Own } else { Pace::Fast };
+    let settings = RecordingSettings { file, pace, factor: args.factor.unwrap_or(1.0) };
     config.sources = BTreeMap::from([(name.trim_end_matches('-').to_owned(), SourceSettings::Recording(settings))]);
     start(config, RunOptions { record: None, until_done: true })
 }

@@ -209,6 +209,18 @@ impl Config {
                 refuse("egress.allow", format!("egress.allow: `{network}` is no network: {cause}; write as 10.1.0.0/16"));
             }
         }
+        for (slug, source) in &self.sources {
+            let mistakes = match source {
+                SourceSettings::Jetstream(settings) => settings.check(),
+                SourceSettings::Feeds(settings) => settings.check().err().map(|cause| ("", cause.to_string())).into_iter().collect(),
+                SourceSettings::Push(_) | SourceSettings::Recording(_) => Vec::new(),
+            };
+            errors.extend(mistakes.into_iter().map(|mistake| in_table(file, text, &format!("source.{slug}"), mistake)));
+        }
+        for (slug, endpoint) in &self.endpoints {
+            let mistakes = endpoint.check();
+            errors.extend(mistakes.into_iter().map(|mistake| in_table(file, text, &format!("endpoint.{slug}"), mistake)));
+        }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
@@ -216,6 +228,11 @@ impl Config {
     pub fn routes(&self) -> Routes {
         Routes { endpoints: self.endpoints.keys().cloned().collect(), sources: self.sources.keys().cloned().collect() }
     }
+}
+
+/// A mistake in a table, at the line of the table.
+fn in_table(file: &Path, text: &str, table: &str, (_, sentence): (&'static str, String)) -> FileError {
+    FileError::key(file, text, table, format!("[{table}]: {sentence}"))
 }
 
 /// Reads every table of a group by its kind, over the defaults of that kind.

@@ -76,7 +76,7 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
         Some(rest.strip_prefix('=')?.trim_start().trim_start_matches(['"', '\'']))
     })?;
     let end = after.find(|letter: char| !(letter.is_ascii_alphanumeric() || "-_:.".contains(letter)));
-    let encoding = Encoding::for_label(after[..end.unwrap_or(after.len())].as_bytes())?;
+    let encoding = Encoding::for_label(&after.as_bytes()[..end.unwrap_or(after.len())])?;
     // A declaration that could be read as ASCII is not in UTF-16, whatever it says.
     Some(if encoding == UTF_16LE || encoding == UTF_16BE { UTF_8 } else { encoding })
 }
@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn one_bad_byte_costs_one_character() {
-        let mut bytes = "<t>Akme überall und noch viel mehr Text, damit ein Fehler selten ist</t>".repeat(2).into_bytes();
+        let mut bytes =
+            "<t>Akme überall und noch viel mehr Text, damit ein Fehler selten ist</t>".repeat(2).into_bytes();
         bytes[5] = 0xff;
         let decoded = decode(&bytes, Some("text/xml; charset=utf-8"), None);
         assert!(decoded.replaced && decoded.text.contains("überall"));

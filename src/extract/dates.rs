@@ -101,7 +101,8 @@ struct Fields {
 /// Splits around the first `H:MM`, `H:MM:SS` or `THHMMSS`.
 fn split_at_clock(text: &str) -> (&str, Clock, &str) {
     for (at, _) in text.match_indices(':') {
-        let start = text[..at].rfind(|letter: char| !letter.is_ascii_digit()).map_or(0, |last| last + char_len(text, last));
+        let start =
+            text[..at].rfind(|letter: char| !letter.is_ascii_digit()).map_or(0, |last| last + char_len(text, last));
         // `+01:00` after a date alone is its zone.
         if start == at || at - start > 2 || text[..start].ends_with('+') {
             continue;
@@ -112,7 +113,9 @@ fn split_at_clock(text: &str) -> (&str, Clock, &str) {
     }
     if let Some((date, rest)) = text.split_once('t') {
         let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
-        if date.ends_with(|last: char| last.is_ascii_digit()) && let Some(clock) = compact_clock(&rest[..end]) {
+        if date.ends_with(|last: char| last.is_ascii_digit())
+            && let Some(clock) = compact_clock(&rest[..end])
+        {
             return (date, clock, &rest[end..]);
         }
     }
@@ -168,7 +171,10 @@ fn read_fields(text: &str, fields: &mut Fields, mut clock: Option<&mut Clock>) {
         };
         let (token, next) = rest.split_at(end.unwrap_or(rest.len()));
         rest = next;
-        if is_sign && let Some(clock) = clock.as_deref_mut() && let Some((ahead_s, next)) = offset(rest) {
+        if is_sign
+            && let Some(clock) = clock.as_deref_mut()
+            && let Some((ahead_s, next)) = offset(rest)
+        {
             clock.ahead_s += if first == '+' { ahead_s } else { -ahead_s };
             rest = next;
         } else if first.is_ascii_digit() {
@@ -200,7 +206,8 @@ fn offset(text: &str) -> Option<(i64, &str)> {
     let digits = run(0);
     match digits {
         1 | 2 if text[digits..].starts_with(':') && run(digits + 1) == 2 => {
-            let (hours, minutes) = (text[..digits].parse::<i64>().ok()?, text[digits + 1..digits + 3].parse::<i64>().ok()?);
+            let (hours, minutes) =
+                (text[..digits].parse::<i64>().ok()?, text[digits + 1..digits + 3].parse::<i64>().ok()?);
             Some((hours * HOUR_S + minutes * 60, &text[digits + 3..]))
         }
         1 | 2 => Some((text[..digits].parse::<i64>().ok()? * HOUR_S, &text[digits..])),
@@ -242,25 +249,25 @@ fn zone_h10(name: &str) -> i64 {
 }
 
 /// Beginnings of the names of months, in lower case; a longer beginning stands before its own beginning.
+#[rustfmt::skip]
 const MONTHS: &[(&str, i8)] = &[
-    ("marras", 11), ("červenec", 7), ("července", 7), ("červen", 6), ("července", 7),
-    ("jan", 1), ("feb", 2), ("mar", 3), ("apr", 4), ("may", 5), ("jun", 6),
-    ("jul", 7), ("aug", 8), ("sep", 9), ("oct", 10), ("nov", 11), ("dec", 12),
-    ("jän", 1), ("mär", 3), ("mrz", 3), ("mai", 5), ("okt", 10), ("dez", 12),
-    ("fév", 2), ("fev", 2), ("avr", 4), ("juin", 6), ("juil", 7), ("aoû", 8), ("aou", 8), ("déc", 12),
-    ("ene", 1), ("abr", 4), ("ago", 8), ("set", 9), ("dic", 12), ("out", 10),
-    ("gen", 1), ("mag", 5), ("giu", 6), ("lug", 7), ("ott", 10),
-    ("maa", 3), ("mrt", 3), ("mei", 5), ("maj", 5), ("máj", 5), ("már", 3), ("ápr", 4), ("jún", 6), ("júl", 7), ("szept", 9),
-    ("sty", 1), ("lut", 2), ("kwi", 4), ("cze", 6), ("lip", 7), ("sie", 8), ("wrz", 9), ("paź", 10), ("paz", 10), ("lis", 11), ("gru", 12),
-    ("led", 1), ("úno", 2), ("bře", 3), ("dub", 4), ("kvě", 5), ("čvn", 6), ("čvc", 7), ("srp", 8), ("zář", 9), ("říj", 10), ("pros", 12),
-    ("ian", 1), ("iun", 6), ("iul", 7), ("noi", 11),
-    ("tammi", 1), ("helmi", 2), ("huhti", 4), ("touko", 5), ("kesä", 6), ("heinä", 7), ("elo", 8), ("syys", 9), ("loka", 10), ("joulu", 12),
-    ("oca", 1), ("şub", 2), ("nis", 4), ("haz", 6), ("tem", 7), ("ağu", 8), ("eyl", 9), ("eki", 10), ("kas", 11), ("ara", 12),
-    ("янв", 1), ("фев", 2), ("мар", 3), ("апр", 4), ("май", 5), ("мая", 5), ("июн", 6), ("июл", 7), ("авг", 8), ("сен", 9), ("окт", 10),
-    ("ноя", 11), ("ное", 11), ("дек", 12), ("яну", 1), ("юни", 6), ("юли", 7), ("сеп", 9),
-    ("січ", 1), ("лют", 2), ("бер", 3), ("кві", 4), ("тра", 5), ("чер", 6), ("лип", 7), ("сер", 8), ("вер", 9), ("жов", 10), ("лис", 11), ("гру", 12),
-    ("ιαν", 1), ("φεβ", 2), ("μαρ", 3), ("μάρ", 3), ("απρ", 4), ("μαΐ", 5), ("μαϊ", 5), ("μάι", 5), ("ιουν", 6), ("ιούν", 6), ("ιουλ", 7),
-    ("ιούλ", 7), ("αυγ", 8), ("αύγ", 8), ("σεπ", 9), ("οκτ", 10), ("νοε", 11), ("νοέ", 11), ("δεκ", 12),
+    ("marras", 11), ("červenec", 7), ("července", 7), ("červen", 6), ("jan", 1), ("feb", 2), ("mar", 3), ("apr", 4),
+    ("may", 5), ("jun", 6), ("jul", 7), ("aug", 8), ("sep", 9), ("oct", 10), ("nov", 11), ("dec", 12), ("jän", 1),
+    ("mär", 3), ("mrz", 3), ("mai", 5), ("okt", 10), ("dez", 12), ("fév", 2), ("fev", 2), ("avr", 4), ("juin", 6),
+    ("juil", 7), ("aoû", 8), ("aou", 8), ("déc", 12), ("ene", 1), ("abr", 4), ("ago", 8), ("set", 9), ("dic", 12),
+    ("out", 10), ("gen", 1), ("mag", 5), ("giu", 6), ("lug", 7), ("ott", 10), ("maa", 3), ("mrt", 3), ("mei", 5),
+    ("maj", 5), ("máj", 5), ("már", 3), ("ápr", 4), ("jún", 6), ("júl", 7), ("szept", 9), ("sty", 1), ("lut", 2),
+    ("kwi", 4), ("cze", 6), ("lip", 7), ("sie", 8), ("wrz", 9), ("paź", 10), ("paz", 10), ("lis", 11), ("gru", 12),
+    ("led", 1), ("úno", 2), ("bře", 3), ("dub", 4), ("kvě", 5), ("čvn", 6), ("čvc", 7), ("srp", 8), ("zář", 9),
+    ("říj", 10), ("pros", 12), ("ian", 1), ("iun", 6), ("iul", 7), ("noi", 11), ("tammi", 1), ("helmi", 2),
+    ("huhti", 4), ("touko", 5), ("kesä", 6), ("heinä", 7), ("elo", 8), ("syys", 9), ("loka", 10), ("joulu", 12),
+    ("oca", 1), ("şub", 2), ("nis", 4), ("haz", 6), ("tem", 7), ("ağu", 8), ("eyl", 9), ("eki", 10), ("kas", 11),
+    ("ara", 12), ("янв", 1), ("фев", 2), ("мар", 3), ("апр", 4), ("май", 5), ("мая", 5), ("июн", 6), ("июл", 7),
+    ("авг", 8), ("сен", 9), ("окт", 10), ("ноя", 11), ("ное", 11), ("дек", 12), ("яну", 1), ("юни", 6), ("юли", 7),
+    ("сеп", 9), ("січ", 1), ("лют", 2), ("бер", 3), ("кві", 4), ("тра", 5), ("чер", 6), ("лип", 7), ("сер", 8),
+    ("вер", 9), ("жов", 10), ("лис", 11), ("гру", 12), ("ιαν", 1), ("φεβ", 2), ("μαρ", 3), ("μάρ", 3), ("απρ", 4),
+    ("μαΐ", 5), ("μαϊ", 5), ("μάι", 5), ("ιουν", 6), ("ιούν", 6), ("ιουλ", 7), ("ιούλ", 7), ("αυγ", 8), ("αύγ", 8),
+    ("σεπ", 9), ("οκτ", 10), ("νοε", 11), ("νοέ", 11), ("δεκ", 12),
 ];
 
 fn month(word: &str) -> Option<i8> {
@@ -377,9 +384,29 @@ mod tests {
     #[test]
     fn what_is_no_date_or_two_dates_is_not_read() {
         for text in [
-            "", "Invalid Date", "now", "3 hours ago", "3/4/2026", "3-4-2026 10:00", "31 Feb 2026", "2026-13-01", "25:00",
-            "Thu, 01 Jan 1970 00:00:00 GMT", "0001-01-01T00:00:00Z", "0", "99999999999999999999", "::", "1:2:3", "t",
-            "2026-11-22T25:00:00Z", "-", "+01:00", "é:00", "12:é0", "２０２６", &"9".repeat(200),
+            "",
+            "Invalid Date",
+            "now",
+            "3 hours ago",
+            "3/4/2026",
+            "3-4-2026 10:00",
+            "31 Feb 2026",
+            "2026-13-01",
+            "25:00",
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            "0001-01-01T00:00:00Z",
+            "0",
+            "99999999999999999999",
+            "::",
+            "1:2:3",
+            "t",
+            "2026-11-22T25:00:00Z",
+            "-",
+            "+01:00",
+            "é:00",
+            "12:é0",
+            "２０２６",
+            &"9".repeat(200),
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

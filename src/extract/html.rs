@@ -290,10 +290,52 @@ fn attribute<'a>(tag: &'a Tag, name: &str) -> Option<&'a str> {
 fn is_block(name: &str) -> bool {
     matches!(
         name,
-        "address" | "article" | "aside" | "blockquote" | "body" | "br" | "caption" | "center" | "dd" | "details" | "dialog"
-            | "dir" | "div" | "dl" | "dt" | "fieldset" | "figcaption" | "figure" | "footer" | "form" | "h1" | "h2" | "h3"
-            | "h4" | "h5" | "h6" | "header" | "hr" | "html" | "legend" | "li" | "main" | "menu" | "nav" | "ol" | "option"
-            | "p" | "pre" | "section" | "summary" | "table" | "tbody" | "tfoot" | "thead" | "tr" | "ul"
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "body"
+            | "br"
+            | "caption"
+            | "center"
+            | "dd"
+            | "details"
+            | "dialog"
+            | "dir"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figcaption"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "header"
+            | "hr"
+            | "html"
+            | "legend"
+            | "li"
+            | "main"
+            | "menu"
+            | "nav"
+            | "ol"
+            | "option"
+            | "p"
+            | "pre"
+            | "section"
+            | "summary"
+            | "table"
+            | "tbody"
+            | "tfoot"
+            | "thead"
+            | "tr"
+            | "ul"
     )
 }
 
@@ -346,7 +388,8 @@ mod tests {
 
     #[test]
     fn the_lists_of_links_and_images_are_bounded() {
-        let html: String = (0..1000).map(|n| format!("<a href='https://e.example/{n}'><img src='https://e.example/{n}'>")).collect();
+        let html: String =
+            (0..1000).map(|n| format!("<a href='https://e.example/{n}'><img src='https://e.example/{n}'>")).collect();
         let page = text(&html, None);
         assert_eq!((page.links.len(), page.images.len()), (LINKS_MAX, IMAGES_MAX));
     }

@@ -189,7 +189,8 @@ fn redirect(response: &Response, url: &Url) -> Result<Option<Url>, FetchError> {
 }
 
 async fn body(mut response: Response, headers: &HeaderMap, bytes_max: usize) -> Result<Vec<u8>, FetchError> {
-    let encoding = headers.get(CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
+    let encoding =
+        headers.get(CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes())).unwrap_or_default();
     let encoding = Encoding::of(&encoding).ok_or_else(|| FetchError::Encoding(encoding.chars().take(40).collect()))?;
     if response.content_length().is_some_and(|length| length > bytes_max as u64) {
         return Err(FetchError::TooLarge);
@@ -260,7 +261,11 @@ mod tests {
     fn client() -> Client {
         let guard = Guard::with_names(
             vec!["127.0.0.1".parse().unwrap()],
-            &[("good.example", &["127.0.0.1"]), ("inner.example", &["10.0.0.1"]), ("twin.example", &["127.0.0.1", "10.0.0.1"])],
+            &[
+                ("good.example", &["127.0.0.1"]),
+                ("inner.example", &["10.0.0.1"]),
+                ("twin.example", &["127.0.0.1", "10.0.0.1"]),
+            ],
         );
         Client::new("https://earful.example/about", guard).unwrap()
     }
@@ -277,7 +282,14 @@ mod tests {
         assert_eq!((answer.status, &answer.body[..], answer.moved), (StatusCode::OK, &b"body"[..], None));
         let head = server.requests()[0].to_ascii_lowercase();
         assert!(head.starts_with("get /feed?x=1 http/1.1\r\n"), "{head}");
-        assert!(head.contains(concat!("user-agent: earful/", env!("CARGO_PKG_VERSION"), " (+https://earful.example/about)\r\n")), "{head}");
+        assert!(
+            head.contains(concat!(
+                "user-agent: earful/",
+                env!("CARGO_PKG_VERSION"),
+                " (+https://earful.example/about)\r\n"
+            )),
+            "{head}"
+        );
         assert!(head.contains("accept-encoding: gzip, zstd, deflate\r\n") && !head.contains("referer"), "{head}");
     }
 
@@ -379,7 +391,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_port_is_no_connection_and_every_status_is_an_answer() {
-        let server = Loopback::start(|head| reply(head.split(['/', ' ']).nth(2).unwrap().parse().unwrap(), &[], b"text")).await;
+        let server =
+            Loopback::start(|head| reply(head.split(['/', ' ']).nth(2).unwrap().parse().unwrap(), &[], b"text")).await;
         for status in [304, 400, 404, 410, 429, 500, 503] {
             let answer = get(&client(), &server.url(&format!("/{status}"))).await.unwrap();
             assert_eq!((answer.status.as_u16(), answer.body.is_empty()), (status, true));
@@ -394,6 +407,9 @@ mod tests {
     #[test]
     fn the_contact_cannot_break_the_header() {
         assert_eq!(user_agent(""), concat!("earful/", env!("CARGO_PKG_VERSION")));
-        assert_eq!(user_agent("a@b.example\r\nx: y"), concat!("earful/", env!("CARGO_PKG_VERSION"), " (+a@b.examplex:y)"));
+        assert_eq!(
+            user_agent("a@b.example\r\nx: y"),
+            concat!("earful/", env!("CARGO_PKG_VERSION"), " (+a@b.examplex:y)")
+        );
     }
 }

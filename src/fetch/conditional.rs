@@ -86,7 +86,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &[u8])]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap()))
+            .collect()
     }
 
     #[test]
@@ -105,7 +108,10 @@ mod tests {
     fn a_304_replaces_only_what_it_brings() {
         let mut validators = Validators::of("u", &headers(&[("etag", b"\"1\""), ("last-modified", b"m")])).unwrap();
         validators.refresh(&headers(&[("etag", b"\"2\"")]));
-        assert_eq!((validators.etag.as_deref(), validators.last_modified.as_deref()), (Some(&b"\"2\""[..]), Some(&b"m"[..])));
+        assert_eq!(
+            (validators.etag.as_deref(), validators.last_modified.as_deref()),
+            (Some(&b"\"2\""[..]), Some(&b"m"[..]))
+        );
         validators.refresh(&HeaderMap::new());
         assert_eq!(validators.etag.as_deref(), Some(&b"\"2\""[..]));
     }

@@ -18,8 +18,8 @@ const ADDRESSES_MAX: usize = 64;
 const LOW_PORTS: [u16; 2] = [80, 443];
 /// Ports above 1024 of other services, which must not be fed HTTP: NFS, SIP, X11, IRC, databases and caches.
 const FOREIGN_PORTS: [u16; 21] = [
-    1433, 1521, 1719, 1720, 1723, 2049, 3306, 3389, 3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379, 6566, 6679, 6697, 10080,
-    11211,
+    1433, 1521, 1719, 1720, 1723, 2049, 3306, 3389, 3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379, 6566, 6679, 6697,
+    10080, 11211,
 ];
 
 /// IPv4 networks that are not the public Internet.
@@ -258,12 +258,12 @@ fn is_localhost(name: &str) -> bool {
 
 fn is_public(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(_) => {
-            !FORBIDDEN_V4.iter().any(|&(base, bits)| Network { base: Ipv4Addr::from(base).into(), bits }.contains(address))
-        }
-        IpAddr::V6(_) => {
-            !FORBIDDEN_V6.iter().any(|&(base, bits)| Network { base: Ipv6Addr::from(base).into(), bits }.contains(address))
-        }
+        IpAddr::V4(_) => !FORBIDDEN_V4
+            .iter()
+            .any(|&(base, bits)| Network { base: Ipv4Addr::from(base).into(), bits }.contains(address)),
+        IpAddr::V6(_) => !FORBIDDEN_V6
+            .iter()
+            .any(|&(base, bits)| Network { base: Ipv6Addr::from(base).into(), bits }.contains(address)),
     }
 }
 
@@ -277,7 +277,9 @@ fn own_addresses() -> Vec<IpAddr> {
 /// A local address is a leaf of the trie followed by the line `/32 host LOCAL`.
 fn own_v4(trie: &str) -> impl Iterator<Item = Ipv4Addr> {
     let lines = trie.lines().zip(trie.lines().skip(1));
-    lines.filter(|(_, below)| below.contains("/32 host LOCAL")).filter_map(|(leaf, _)| leaf.rsplit(' ').next()?.parse().ok())
+    lines
+        .filter(|(_, below)| below.contains("/32 host LOCAL"))
+        .filter_map(|(leaf, _)| leaf.rsplit(' ').next()?.parse().ok())
 }
 
 /// Each line starts with the address as 32 hexadecimal digits.
@@ -300,21 +302,75 @@ mod tests {
     #[test]
     fn no_url_leads_to_a_private_address() {
         let refused = [
-            "http://0.0.0.0/", "http://0.1.2.3/", "http://10.0.0.1/", "http://10.255.255.255/", "http://100.64.0.1/",
-            "http://100.127.255.254/", "http://127.0.0.1/", "http://127.255.255.255/", "http://169.254.169.254/latest/meta-data/",
-            "http://172.16.0.1/", "http://172.31.255.255/", "http://192.0.0.8/", "http://192.0.2.1/", "http://192.88.99.1/",
-            "http://192.168.1.1/", "http://198.18.0.1/", "http://198.19.255.255/", "http://198.51.100.7/", "http://203.0.113.7/",
-            "http://224.0.0.1/", "http://239.255.255.255/", "http://240.0.0.1/", "http://255.255.255.255/",
+            "http://0.0.0.0/",
+            "http://0.1.2.3/",
+            "http://10.0.0.1/",
+            "http://10.255.255.255/",
+            "http://100.64.0.1/",
+            "http://100.127.255.254/",
+            "http://127.0.0.1/",
+            "http://127.255.255.255/",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://172.16.0.1/",
+            "http://172.31.255.255/",
+            "http://192.0.0.8/",
+            "http://192.0.2.1/",
+            "http://192.88.99.1/",
+            "http://192.168.1.1/",
+            "http://198.18.0.1/",
+            "http://198.19.255.255/",
+            "http://198.51.100.7/",
+            "http://203.0.113.7/",
+            "http://224.0.0.1/",
+            "http://239.255.255.255/",
+            "http://240.0.0.1/",
+            "http://255.255.255.255/",
             // Spellings of IPv4 that parsers disagree on.
-            "http://127.1/", "http://127.0.1/", "http://2130706433/", "http://0x7f000001/", "http://0x7f.1/", "http://017700000001/",
-            "http://0177.0.0.1/", "http://127.0.0.1./", "http://１２７.0.0.1/", "http://127。0。0。1/", "http://0/", "http://%31%32%37.0.0.1/",
-            "http://[::]/", "http://[::1]/", "http://[0:0:0:0:0:0:0:1]/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/",
-            "http://[::ffff:10.0.0.1]/", "http://[::ffff:169.254.169.254]/", "http://[::127.0.0.1]/", "http://[::8.8.8.8]/",
-            "http://[fc00::1]/", "http://[fd00:ec2::254]/", "http://[fdff::1]/", "http://[fe80::1]/", "http://[febf::1]/",
-            "http://[fec0::1]/", "http://[ff02::1]/", "http://[2001:db8::1]/", "http://[3fff::1]/", "http://[3fff:fff::1]/",
-            "http://[100::1]/", "http://[2002:7f00:1::]/", "http://[2002:808:808::1]/", "http://[64:ff9b::7f00:1]/",
-            "http://[64:ff9b::8.8.8.8]/", "http://[64:ff9b:1::1]/", "http://[5f00::1]/", "http://[2001::1]/", "http://[2001:10::1]/",
-            "http://localhost/", "http://LOCALHOST:80/", "http://localhost./", "http://a.localhost/", "https://127.0.0.1:443/",
+            "http://127.1/",
+            "http://127.0.1/",
+            "http://2130706433/",
+            "http://0x7f000001/",
+            "http://0x7f.1/",
+            "http://017700000001/",
+            "http://0177.0.0.1/",
+            "http://127.0.0.1./",
+            "http://１２７.0.0.1/",
+            "http://127。0。0。1/",
+            "http://0/",
+            "http://%31%32%37.0.0.1/",
+            "http://[::]/",
+            "http://[::1]/",
+            "http://[0:0:0:0:0:0:0:1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[::ffff:7f00:1]/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://[::ffff:169.254.169.254]/",
+            "http://[::127.0.0.1]/",
+            "http://[::8.8.8.8]/",
+            "http://[fc00::1]/",
+            "http://[fd00:ec2::254]/",
+            "http://[fdff::1]/",
+            "http://[fe80::1]/",
+            "http://[febf::1]/",
+            "http://[fec0::1]/",
+            "http://[ff02::1]/",
+            "http://[2001:db8::1]/",
+            "http://[3fff::1]/",
+            "http://[3fff:fff::1]/",
+            "http://[100::1]/",
+            "http://[2002:7f00:1::]/",
+            "http://[2002:808:808::1]/",
+            "http://[64:ff9b::7f00:1]/",
+            "http://[64:ff9b::8.8.8.8]/",
+            "http://[64:ff9b:1::1]/",
+            "http://[5f00::1]/",
+            "http://[2001::1]/",
+            "http://[2001:10::1]/",
+            "http://localhost/",
+            "http://LOCALHOST:80/",
+            "http://localhost./",
+            "http://a.localhost/",
+            "https://127.0.0.1:443/",
         ];
         assert!(refused.len() >= 60);
         for url in refused {
@@ -345,10 +401,24 @@ mod tests {
     #[test]
     fn public_addresses_pass() {
         for url in [
-            "http://example.com/", "https://example.com:8443/", "http://8.8.8.8/", "http://1.1.1.1:8080/", "http://9.255.255.255/",
-            "http://11.0.0.1/", "http://100.63.255.255/", "http://100.128.0.1/", "http://172.15.255.255/", "http://172.32.0.1/",
-            "http://192.167.1.1/", "http://198.17.0.1/", "http://198.20.0.1/", "http://223.255.255.255/", "http://[2606:4700::1111]/",
-            "http://[::ffff:8.8.8.8]/", "http://[2001:4860:4860::8888]/", "http://[2a00::1]/",
+            "http://example.com/",
+            "https://example.com:8443/",
+            "http://8.8.8.8/",
+            "http://1.1.1.1:8080/",
+            "http://9.255.255.255/",
+            "http://11.0.0.1/",
+            "http://100.63.255.255/",
+            "http://100.128.0.1/",
+            "http://172.15.255.255/",
+            "http://172.32.0.1/",
+            "http://192.167.1.1/",
+            "http://198.17.0.1/",
+            "http://198.20.0.1/",
+            "http://223.255.255.255/",
+            "http://[2606:4700::1111]/",
+            "http://[::ffff:8.8.8.8]/",
+            "http://[2001:4860:4860::8888]/",
+            "http://[2a00::1]/",
         ] {
             assert_eq!(checked(url), Ok(()), "{url}");
         }
@@ -358,7 +428,9 @@ mod tests {
     fn an_allowed_network_opens_itself_and_nothing_else() {
         let guard = Guard::with_names(vec!["127.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()], &[]);
         let check = |url: &str| guard.check_url(&Url::parse(url).unwrap());
-        for url in ["http://127.0.0.1:18080/", "http://[::ffff:127.0.0.1]:9/", "http://localhost:6379/", "http://[fd00::1]/"] {
+        for url in
+            ["http://127.0.0.1:18080/", "http://[::ffff:127.0.0.1]:9/", "http://localhost:6379/", "http://[fd00::1]/"]
+        {
             assert_eq!(check(url), Ok(()), "{url}");
         }
         for url in ["http://10.0.0.1/", "http://[::1]/", "http://169.254.169.254/"] {

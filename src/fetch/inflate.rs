@@ -132,7 +132,10 @@ mod tests {
             assert!(matches!(inflate(Encoding::Gzip, bad.to_vec(), 1 << 20), Err(InflateError::Broken(_))));
         }
         let packed = zstd::encode_all(&TEXT.repeat(100)[..], 3).unwrap();
-        assert!(matches!(inflate(Encoding::Zstd, packed[..packed.len() - 4].to_vec(), 1 << 20), Err(InflateError::Broken(_))));
+        assert!(matches!(
+            inflate(Encoding::Zstd, packed[..packed.len() - 4].to_vec(), 1 << 20),
+            Err(InflateError::Broken(_))
+        ));
         assert!(matches!(inflate(Encoding::Zstd, b"no".to_vec(), 1 << 20), Err(InflateError::Broken(_))));
         assert!(matches!(inflate(Encoding::Deflate, b"\xff\xff\xff".to_vec(), 1 << 20), Err(InflateError::Broken(_))));
     }

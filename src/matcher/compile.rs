@@ -1,63 +1,30 @@
-//! From rules to tables: one automaton for all needles, who waits for each, and each rule's trigger and program.
+//! From rules to tables: an automaton for the literals that trigger rules, and each rule's program.
 //! Unaware of posts.
 
 use std::collections::HashMap;
 
-use aho_corasick::{AhoCorasick, MatchKind};
-
 use crate::query::{Literal, LiteralKind, Rule};
 
 use super::fold;
+use super::net::{Lists, Net};
 use super::program::{Programs, Trigger, Writer};
 use super::verify::Pattern;
 
-/// Lists of numbers under numbers from 0, without a hole.
-#[derive(Debug, Default)]
-pub(super) struct Lists {
-    starts: Vec<u32>,
-    items: Vec<u32>,
-}
-
-impl Lists {
-    fn new(lists: &[Vec<u32>]) -> Self {
-        let mut starts = vec![0];
-        let mut items = Vec::new();
-        for list in lists {
-            items.extend(list);
-            starts.push(items.len() as u32);
-        }
-        Self { starts, items }
-    }
-
-    pub fn get(&self, at: u32) -> &[u32] {
-        &self.items[self.starts[at as usize] as usize..self.starts[at as usize + 1] as usize]
-    }
-}
-
 /// Numbers under texts.
 pub(super) type Filed = HashMap<String, Vec<u32>>;
-
-/// Whether all literals of a needle begin with it, or end with it, so that a hit inside a word is none.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Guard {
-    pub begins: bool,
-    pub ends: bool,
-}
 
 /// Everything that scanning needs, made once from the rules.
 #[derive(Debug)]
 pub(super) struct Tables {
     pub patterns: Vec<Pattern>,
-    pub automaton: Option<AhoCorasick>,
-    pub guards: Vec<Guard>,
-    /// Literals by needle.
-    pub holders: Lists,
-    /// Literals that have no needle: compared at every character.
-    pub anywhere: Vec<u32>,
+    /// For every post: the literals that trigger rules.
+    pub triggers: Net,
+    /// For crowded posts: all other literals.
+    pub others: Net,
     /// Hashtag and name literals by their loosest form, without the sign.
     pub hashtags: HashMap<Vec<u8>, Vec<u32>>,
     pub names: HashMap<Vec<u8>, Vec<u32>>,
-    /// Rules by the literal that triggers them.
+    /// Rules by the literal that triggers them; a literal that triggers none is looked for only when it is asked for.
     pub triggered: Lists,
     pub by_author: Filed,
     pub by_site: Filed,
@@ -75,50 +42,28 @@ impl Tables {
         }
         let triggers: Vec<_> = rules.iter().map(|rule| Trigger::of(&rule.tree.root, &writer)).collect();
         let (programs, literals) = writer.finish();
+        let patterns: Vec<Pattern> = literals.iter().map(Pattern::new).collect();
+        let triggered = by_literal(&triggers, patterns.len());
+        let (first, later): (Vec<u32>, Vec<u32>) = (0..patterns.len() as u32).partition(|&number| !triggered.get(number).is_empty());
         let mut tables = Self {
-            patterns: literals.iter().map(Pattern::new).collect(),
-            automaton: None,
-            guards: Vec::new(),
-            holders: Lists::default(),
-            anywhere: Vec::new(),
+            triggers: Net::new(&patterns, &first),
+            others: Net::new(&patterns, &later),
+            patterns,
             hashtags: HashMap::new(),
             names: HashMap::new(),
-            triggered: Lists::default(),
+            triggered,
             by_author: Filed::new(),
             by_site: Filed::new(),
             by_source: Filed::new(),
             always: Vec::new(),
             programs,
         };
-        tables.file_literals(&literals);
-        tables.file_triggers(triggers);
+        tables.file_names(&literals);
+        tables.file_rules(triggers);
         tables
     }
 
-    fn file_literals(&mut self, literals: &[Literal]) {
-        let mut needles: HashMap<&[u8], u32> = HashMap::new();
-        let mut holders: Vec<Vec<u32>> = Vec::new();
-        for (number, pattern) in (0..).zip(&self.patterns) {
-            if pattern.needle().is_empty() {
-                self.anywhere.extend(pattern.is_raw().then_some(number));
-                continue;
-            }
-            let next = holders.len() as u32;
-            let needle = *needles.entry(pattern.needle()).or_insert(next);
-            if needle == next {
-                holders.push(Vec::new());
-            }
-            holders[needle as usize].push(number);
-        }
-        let mut bytes = vec![&[][..]; holders.len()];
-        for (needle, number) in needles {
-            bytes[number as usize] = needle;
-        }
-        self.automaton = automaton(&bytes);
-        let all = |held: &Vec<u32>, is: fn(&Pattern) -> bool| held.iter().all(|&at| is(&self.patterns[at as usize]));
-        let guard = |held| Guard { begins: all(held, Pattern::begins_with_needle), ends: all(held, Pattern::ends_with_needle) };
-        self.guards = holders.iter().map(guard).collect();
-        self.holders = Lists::new(&holders);
+    fn file_names(&mut self, literals: &[Literal]) {
         for (number, literal) in (0..).zip(literals) {
             match literal.kind {
                 LiteralKind::Hashtag => self.hashtags.entry(loosest(&literal.text, '#')).or_default().push(number),
@@ -128,22 +73,28 @@ impl Tables {
         }
     }
 
-    fn file_triggers(&mut self, triggers: Vec<Option<Trigger>>) {
-        let mut triggered = vec![Vec::new(); self.patterns.len()];
+    fn file_rules(&mut self, triggers: Vec<Option<Trigger>>) {
         for (rule, trigger) in (0..).zip(triggers) {
             let Some(trigger) = trigger else {
                 self.always.push(rule);
                 continue;
             };
-            for literal in trigger.literals {
-                triggered[literal as usize].push(rule);
-            }
             file(&mut self.by_author, trigger.authors, rule);
             file(&mut self.by_site, trigger.sites, rule);
             file(&mut self.by_source, trigger.sources, rule);
         }
-        self.triggered = Lists::new(&triggered);
     }
+}
+
+/// Rules by the literal that triggers them.
+fn by_literal(triggers: &[Option<Trigger>], literals: usize) -> Lists {
+    let mut triggered = vec![Vec::new(); literals];
+    for (rule, trigger) in (0..).zip(triggers) {
+        for &literal in trigger.iter().flat_map(|trigger| &trigger.literals) {
+            triggered[literal as usize].push(rule);
+        }
+    }
+    Lists::new(&triggered)
 }
 
 fn file(filed: &mut Filed, keys: Vec<String>, rule: u32) {
@@ -160,13 +111,4 @@ pub(super) fn loosest(name: &str, sign: char) -> Vec<u8> {
         bytes.remove(0);
     }
     bytes
-}
-
-/// The automaton over all needles, or none if there are none.
-fn automaton(needles: &[&[u8]]) -> Option<AhoCorasick> {
-    if needles.is_empty() {
-        return None;
-    }
-    let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(needles);
-    Some(automaton.expect("needles are bounded by the memory that holds their rules, far below 2³¹ states"))
 }

@@ -282,8 +282,8 @@ const ADDRESS: u8 = 0xff;
 #[derive(Debug, Default)]
 pub(super) struct Folded {
     pub bytes: Vec<u8>,
-    /// Whether a word begins or ends in the text only where it does here, as far as ASCII goes: no hashtag, and no sign
-    /// (as `㎏`) that folds to letters.
+    /// Whether a word begins or ends in the text only where it does here: no hashtag, and no sign (as `㎏`) that folds
+    /// to letters.
     pub plain_edges: bool,
 }
 
@@ -325,7 +325,7 @@ impl Folded {
     #[inline]
     fn push(&mut self, loose: Option<char>, kind: Kind) {
         let Some(loose) = loose else { return };
-        self.plain_edges &= kind & WORD != 0 || !loose.is_ascii_alphanumeric();
+        self.plain_edges &= kind & WORD != 0 || entry(loose).kind & WORD == 0;
         push(loose, &mut self.bytes);
     }
 }

@@ -4,12 +4,14 @@
 mod compile;
 mod fold;
 mod letters;
+mod net;
 mod program;
 mod scan;
+mod scratch;
 mod tokens;
 mod verify;
 
-pub use scan::Scratch;
+pub use scratch::Scratch;
 pub use tokens::{Narrow, TOKEN_BYTES_MAX, narrow, tokens};
 
 use crate::model::{Match, Post, Verdict};
@@ -53,7 +55,7 @@ impl Matcher {
         Figures {
             rules: self.rules.len(),
             literals: self.tables.patterns.len(),
-            automaton_bytes: self.tables.automaton.as_ref().map_or(0, aho_corasick::AhoCorasick::memory_usage),
+            automaton_bytes: self.tables.triggers.bytes() + self.tables.others.bytes(),
         }
     }
 }

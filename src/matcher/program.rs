@@ -50,8 +50,8 @@ pub(super) struct Writer {
 
 /// What a program asks about a post.
 pub(super) trait Facts {
-    fn has(&self, literal: u32) -> bool;
-    fn is_in(&self, lang: Lang) -> bool;
+    fn has(&mut self, literal: u32) -> bool;
+    fn is_in(&mut self, lang: Lang) -> bool;
     fn post(&self) -> &Post;
 }
 
@@ -129,11 +129,11 @@ impl Writer {
 
 impl Programs {
     /// Whether the rule's query is true of a post.
-    pub fn holds(&self, rule: u32, facts: &impl Facts) -> bool {
+    pub fn holds(&self, rule: u32, facts: &mut impl Facts) -> bool {
         self.is_true(self.starts[rule as usize], facts)
     }
 
-    fn is_true(&self, at: u32, facts: &impl Facts) -> bool {
+    fn is_true(&self, at: u32, facts: &mut impl Facts) -> bool {
         match self.ops[at as usize] {
             Op::All { end } => self.parts(at + 1, end).all(|part| self.is_true(part, facts)),
             Op::Any { end } => self.parts(at + 1, end).any(|part| self.is_true(part, facts)),
@@ -172,11 +172,11 @@ impl Programs {
     }
 
     /// Calls back with each literal, and its keyword, that made the rule's query true.
-    pub fn for_each_reason(&self, rule: u32, facts: &impl Facts, found: &mut impl FnMut(u32, u32)) {
+    pub fn for_each_reason(&self, rule: u32, facts: &mut impl Facts, found: &mut impl FnMut(u32, u32)) {
         self.visit(self.starts[rule as usize], facts, found);
     }
 
-    fn visit(&self, at: u32, facts: &impl Facts, found: &mut impl FnMut(u32, u32)) {
+    fn visit(&self, at: u32, facts: &mut impl Facts, found: &mut impl FnMut(u32, u32)) {
         match self.ops[at as usize] {
             Op::All { end } | Op::Any { end } => {
                 for part in self.parts(at + 1, end) {

@@ -1,109 +1,52 @@
-//! One post against all rules: fold, find needles, verify them, evaluate the rules that were triggered.
+//! One post against all rules: fold, find what triggers rules, evaluate those, tell the reasons of those that match.
 //!
-//! The work on a post is bounded by its length: the automaton reads each byte once; a literal is verified at most once
-//! at a place, and no more after it was found; a rule is evaluated at most once; and occurrences are collected only for
-//! rules that matched, at most `TERMS_MAX` of each literal. Nothing is kept per hit, so a crowded post takes no more memory.
-
-use std::cell::OnceCell;
-use std::collections::HashMap;
-use std::ops::Range;
-
-use memchr::memmem;
+//! The work on a post is bounded by its length. One automaton reads each byte once; a literal is verified at most once
+//! at a place, and no more after it was found; a rule is evaluated at most once. What a rule asks beyond its trigger is
+//! searched literal by literal until that has cost as much as reading the post with a second automaton, which then
+//! answers all further questions. Occurrences are collected only for rules that matched, at most `TERMS_MAX` of each
+//! literal. Nothing is kept per hit, so a crowded post takes no more memory than another.
 
 use crate::model::{Field, Lang, Match, Post, Span, Term, Verdict};
 use crate::query::{Rule, TERMS_MAX};
 
 use super::compile::{Tables, loosest};
-use super::fold::{self, Folded};
-use super::letters::Letters;
+use super::net::{self, Net};
 use super::program::{self, Facts};
-use super::verify::{View, Ways};
+use super::scratch::{Marked, Room, Scratch};
+use super::verify::Ways;
 
-/// Room for scanning, reused from post to post by one thread. Serves any matcher.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    title: Room,
-    text: Room,
-    found: Marked,
-    triggered: Marked,
-    ways: Ways,
-    /// Occurrences of literals that were asked for, by literal: a range of `told`.
-    occurrences: HashMap<u32, Range<usize>>,
-    told: Vec<(Field, Span)>,
-}
+/// What one search for one literal costs, in the time that passing one byte takes, beside the bytes.
+const SEARCH_COST: usize = 800;
 
-/// Room for one field.
-#[derive(Debug, Default)]
-struct Room {
-    addresses: Vec<Range<usize>>,
-    folded: Folded,
-    letters: Letters,
-    /// Whether `letters` is of this post.
-    is_read: bool,
-}
+/// What an automaton costs per byte, in the same unit.
+const AUTOMATON_COST: usize = 250;
 
-/// A set of small numbers that is emptied at once.
-#[derive(Debug, Default)]
-struct Marked {
-    turn: u32,
-    turns: Vec<u32>,
-    members: Vec<u32>,
-}
-
-impl Marked {
-    fn clear(&mut self, size: usize) {
-        self.members.clear();
-        if self.turn == u32::MAX || self.turns.len() != size {
-            self.turn = 0;
-            self.turns.clear();
-            self.turns.resize(size, 0);
-        }
-        self.turn += 1;
-    }
-
-    fn contains(&self, number: u32) -> bool {
-        self.turns[number as usize] == self.turn
-    }
-
-    fn insert(&mut self, number: u32) {
-        if !self.contains(number) {
-            self.turns[number as usize] = self.turn;
-            self.members.push(number);
-        }
-    }
-}
-
-impl Room {
-    fn fold(&mut self, text: &str) {
-        fold::addresses(text, &mut self.addresses);
-        self.folded.read(text, &self.addresses);
-        self.is_read = false;
-    }
-
-    /// The letters of `text`, which was folded before.
-    fn read(&mut self, text: &str) {
-        if !self.is_read {
-            self.letters.read(text, &self.addresses);
-            self.is_read = true;
-        }
-    }
-}
-
-/// What programs ask about a post.
+/// What programs ask about a post, and what it took to answer.
 struct Asked<'a> {
-    found: &'a Marked,
+    tables: &'a Tables,
     post: &'a Post,
     verdict: &'a dyn Fn() -> Verdict,
-    decided: &'a OnceCell<Verdict>,
+    decided: Option<Verdict>,
+    scratch: &'a mut Scratch,
+    /// Spent on searches.
+    cost: usize,
+    /// Whether each literal that the post holds is known.
+    all_known: bool,
 }
 
 impl Facts for Asked<'_> {
-    fn has(&self, literal: u32) -> bool {
-        self.found.contains(literal)
+    fn has(&mut self, literal: u32) -> bool {
+        if self.scratch.found.contains(literal) {
+            return true;
+        }
+        if self.all_known || !self.tables.triggered.get(literal).is_empty() || self.scratch.missing.contains(literal) {
+            return false;
+        }
+        self.search(literal)
     }
 
-    fn is_in(&self, lang: Lang) -> bool {
-        self.decided.get_or_init(self.verdict).satisfies(lang)
+    fn is_in(&mut self, lang: Lang) -> bool {
+        self.decided.get_or_insert_with(self.verdict).satisfies(lang)
     }
 
     fn post(&self) -> &Post {
@@ -111,83 +54,83 @@ impl Facts for Asked<'_> {
     }
 }
 
+impl Asked<'_> {
+    /// Looks for a literal that triggers no rule.
+    fn search(&mut self, literal: u32) -> bool {
+        let Scratch { title, text, found, missing, ways, .. } = &mut *self.scratch;
+        let bytes = title.folded.bytes.len() + text.folded.bytes.len();
+        self.cost += SEARCH_COST + bytes;
+        if self.cost > AUTOMATON_COST * bytes {
+            self.tables.find(&self.tables.others, self.post, [title, text], found, ways);
+            self.all_known = true;
+            return found.contains(literal);
+        }
+        let pattern = &self.tables.patterns[literal as usize];
+        let in_title = self.post.title.as_ref().is_some_and(|words| net::holds(pattern, words, title, ways));
+        let holds = in_title || net::holds(pattern, &self.post.text, text, ways);
+        if holds { found } else { missing }.insert(literal);
+        holds
+    }
+
+    /// Whether the rule matches the post: its query, and the filters of its project.
+    fn matches(&mut self, number: u32, rule: &Rule) -> bool {
+        (rule.sources.is_empty() || rule.sources.iter().any(|source| **source == *self.post.source))
+            && (rule.languages.is_empty() || rule.languages.iter().any(|&lang| self.is_in(lang)))
+            && self.tables.programs.holds(number, self)
+    }
+
+    /// The match of a rule that matches.
+    fn tell(&mut self, number: u32, rule: &Rule) -> Match {
+        let tables = self.tables;
+        let mut reasons = Vec::new();
+        tables.programs.for_each_reason(number, self, &mut |literal, keyword| reasons.push((literal, keyword)));
+        let mut terms = Vec::new();
+        for (literal, keyword) in reasons {
+            let keyword = tables.programs.keyword(keyword);
+            for &(field, span) in tables.occurrences(literal, self.post, self.scratch) {
+                terms.push(Term { keyword: keyword.text.clone(), how: keyword.how, field, span });
+            }
+        }
+        terms.sort_by(|a, b| (a.field, a.span, &a.keyword, a.how).cmp(&(b.field, b.span, &b.keyword, b.how)));
+        terms.dedup();
+        terms.truncate(TERMS_MAX);
+        let Rule { project, query, version, tags, .. } = rule;
+        Match { project: project.clone(), query: query.clone(), version: *version, tags: tags.clone(), terms }
+    }
+}
+
 impl Tables {
     /// The matches of `post`, in the order of the rules. The verdict is asked for at most once.
     pub fn scan(&self, rules: &[Rule], post: &Post, verdict: &dyn Fn() -> Verdict, scratch: &mut Scratch) -> Vec<Match> {
-        scratch.found.clear(self.patterns.len());
-        scratch.triggered.clear(rules.len());
-        scratch.occurrences.clear();
-        scratch.told.clear();
+        scratch.clear(self.patterns.len(), rules.len());
+        scratch.title.fold(post.title.as_deref().unwrap_or_default());
+        scratch.text.fold(&post.text);
         let Scratch { title, text, found, ways, .. } = scratch;
-        if let Some(words) = &post.title {
-            self.find(words, title, found, ways);
-        }
-        self.find(&post.text, text, found, ways);
         self.find_tags(post, found);
+        self.find(&self.triggers, post, [title, text], found, ways);
         self.trigger(post, scratch);
 
         let mut triggered = std::mem::take(&mut scratch.triggered.members);
         triggered.sort_unstable();
-        let decided = OnceCell::new();
-        let mut matched: Vec<u32> = Vec::new();
-        let asked = Asked { found: &scratch.found, post, verdict, decided: &decided };
-        let holds = |&rule: &u32| is_admitted(&rules[rule as usize], &asked) && self.programs.holds(rule, &asked);
-        matched.extend(triggered.iter().copied().filter(holds));
-        scratch.triggered.members = triggered;
-        let mut matches = Vec::with_capacity(matched.len());
-        for rule in matched {
-            let asked = Asked { found: &scratch.found, post, verdict, decided: &decided };
-            let mut reasons = Vec::new();
-            self.programs.for_each_reason(rule, &asked, &mut |literal, keyword| reasons.push((literal, keyword)));
-            matches.push(self.tell(&rules[rule as usize], reasons, post, scratch));
+        let mut asked = Asked { tables: self, post, verdict, decided: None, scratch, cost: 0, all_known: false };
+        let mut matches = Vec::new();
+        for &number in &triggered {
+            let rule = &rules[number as usize];
+            if asked.matches(number, rule) {
+                matches.push(asked.tell(number, rule));
+            }
         }
+        scratch.triggered.members = triggered;
         matches
     }
 
-    /// Adds the literals that `text` holds to `found`.
-    fn find(&self, text: &str, room: &mut Room, found: &mut Marked, ways: &mut Ways) {
-        room.fold(text);
-        for &literal in &self.anywhere {
-            if self.is_anywhere(literal, text, room) {
-                found.insert(literal);
-            }
+    /// Adds the literals of a net that the post's texts hold to `found`.
+    fn find(&self, net: &Net, post: &Post, rooms: [&mut Room; 2], found: &mut Marked, ways: &mut Ways) {
+        let [title, text] = rooms;
+        if let Some(words) = &post.title {
+            net.find(&self.patterns, words, title, found, ways);
         }
-        let Some(automaton) = &self.automaton else { return };
-        let Room { addresses, folded, letters, is_read } = room;
-        for hit in automaton.find_overlapping_iter(&folded.bytes) {
-            let needle = hit.pattern().as_u32();
-            if folded.plain_edges && self.is_inside_word(needle, &folded.bytes, hit.range()) {
-                continue;
-            }
-            for &literal in self.holders.get(needle) {
-                if found.contains(literal) {
-                    continue;
-                }
-                if !*is_read {
-                    letters.read(text, addresses);
-                    *is_read = true;
-                }
-                let Some(at) = letters.at_folded(hit.start()) else { break };
-                if self.patterns[literal as usize].occurrence(View { text, letters }, at, ways).is_some() {
-                    found.insert(literal);
-                }
-            }
-        }
-    }
-
-    /// Whether a hit lies in a word of ASCII letters and digits that goes on where all its literals would end.
-    fn is_inside_word(&self, needle: u32, folded: &[u8], hit: Range<usize>) -> bool {
-        let guard = self.guards[needle as usize];
-        let joined = |at: usize| {
-            at > 0 && at < folded.len() && folded[at - 1].is_ascii_alphanumeric() && folded[at].is_ascii_alphanumeric()
-        };
-        guard.begins && joined(hit.start) || guard.ends && joined(hit.end)
-    }
-
-    fn is_anywhere(&self, literal: u32, text: &str, room: &mut Room) -> bool {
-        room.read(text);
-        let view = View { text, letters: &room.letters };
-        text.char_indices().any(|(at, _)| self.patterns[literal as usize].raw_occurrence(view, at).is_some())
+        net.find(&self.patterns, &post.text, text, found, ways);
     }
 
     /// Adds the literals that the post's own list of hashtags and mentions holds.
@@ -221,27 +164,6 @@ impl Tables {
         }
     }
 
-    /// The match of a rule that holds, for these literals and keywords.
-    fn tell(&self, rule: &Rule, reasons: Vec<(u32, u32)>, post: &Post, scratch: &mut Scratch) -> Match {
-        let mut terms = Vec::new();
-        for (literal, keyword) in reasons {
-            let keyword = self.programs.keyword(keyword);
-            for &(field, span) in self.occurrences(literal, post, scratch) {
-                terms.push(Term { keyword: keyword.text.clone(), how: keyword.how, field, span });
-            }
-        }
-        terms.sort_by(|a, b| (a.field, a.span, &a.keyword, a.how).cmp(&(b.field, b.span, &b.keyword, b.how)));
-        terms.dedup();
-        terms.truncate(TERMS_MAX);
-        Match {
-            project: rule.project.clone(),
-            query: rule.query.clone(),
-            version: rule.version,
-            tags: rule.tags.clone(),
-            terms,
-        }
-    }
-
     /// The first occurrences of a literal that was found, in both fields.
     fn occurrences<'a>(&self, literal: u32, post: &Post, scratch: &'a mut Scratch) -> &'a [(Field, Span)] {
         if !scratch.occurrences.contains_key(&literal) {
@@ -259,39 +181,14 @@ impl Tables {
 
     /// Calls back with the first occurrences of a literal in one field, none overlapping the one before.
     fn collect(&self, literal: u32, text: &str, room: &mut Room, ways: &mut Ways, mut tell: impl FnMut(Span)) {
-        room.read(text);
-        let view = View { text, letters: &room.letters };
-        let pattern = &self.patterns[literal as usize];
-        let mut told = 0;
-        let mut end = 0;
-        let mut tell = |found: Option<Range<usize>>| {
-            if let Some(found) = found.filter(|found| found.start >= end) {
+        let (mut told, mut end) = (0, 0);
+        net::for_each_occurrence(&self.patterns[literal as usize], text, room, ways, |found| {
+            if found.start >= end {
                 end = found.end;
                 told += 1;
                 tell(Span { start: found.start as u32, end: found.end as u32 });
             }
             told < TERMS_MAX
-        };
-        if pattern.needle().is_empty() {
-            let mut places = text.char_indices().map(|(at, _)| at);
-            while places.next().is_some_and(|at| tell(pattern.raw_occurrence(view, at))) {}
-            return;
-        }
-        let finder = memmem::Finder::new(pattern.needle());
-        let folded = &room.folded.bytes;
-        let mut from = 0;
-        while let Some(found) = finder.find(&folded[from..]) {
-            let at = room.letters.at_folded(from + found);
-            if !tell(at.and_then(|at| pattern.occurrence(view, at, ways))) {
-                return;
-            }
-            from += found + 1;
-        }
+        });
     }
-}
-
-/// Whether the filters of the rule's project let the post through.
-fn is_admitted(rule: &Rule, asked: &Asked) -> bool {
-    let source = rule.sources.is_empty() || rule.sources.iter().any(|source| **source == *asked.post.source);
-    source && (rule.languages.is_empty() || rule.languages.iter().any(|&lang| asked.is_in(lang)))
 }

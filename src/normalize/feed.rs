@@ -10,8 +10,8 @@ use crate::extract::html::Text;
 use crate::extract::site::{self, Scope};
 use crate::extract::{cut, html};
 use crate::model::{
-    Author, AuthorId, Connector, Lang, Order, Post, PostEvent, PostId, PostKind, Rejected, SourceType, TEXT_BYTES_MAX, Thread,
-    ThreadId, Timestamp,
+    Author, AuthorId, Connector, Lang, Order, Post, PostEvent, PostId, PostKind, Rejected, SourceType, TEXT_BYTES_MAX,
+    Thread, ThreadId, Timestamp,
 };
 
 /// The network that every post of a feed is on, so that a page crawled and an entry read are one post.
@@ -121,7 +121,8 @@ impl<'a> Reader<'a> {
     /// An id carries the feed's scope, or is a URL on its site.
     fn may_say(&self, id: &str) -> bool {
         let scope = self.head.scope.as_str();
-        let is_tagged = id.strip_prefix("tag:").and_then(|rest| rest.strip_prefix(scope)).is_some_and(|rest| rest.starts_with(','));
+        let is_tagged =
+            id.strip_prefix("tag:").and_then(|rest| rest.strip_prefix(scope)).is_some_and(|rest| rest.starts_with(','));
         is_tagged || site::resolve(id, None).is_some_and(|url| self.head.scope.owns(&url))
     }
 
@@ -143,7 +144,11 @@ impl<'a> Reader<'a> {
         Post {
             id: PostId::of(NETWORK, &native_id),
             network: self.network.clone(),
-            source_type: if parent.is_some() && self.source_type != SourceType::Forum { SourceType::Comment } else { self.source_type },
+            source_type: if parent.is_some() && self.source_type != SourceType::Forum {
+                SourceType::Comment
+            } else {
+                self.source_type
+            },
             site: link.as_ref().filter(|link| self.head.scope.owns(link)).map_or_else(|| self.site.clone(), host),
             board: None,
             connector: Connector::Feed,
@@ -226,7 +231,10 @@ mod tests {
         assert_eq!(post.id, PostId::of("web", "https://blog.example.com/1"));
         assert_eq!(post.links, ["https://blog.example.com/x"]);
         assert_eq!((&post.hashtags[..], &post.langs[..]), (&["news".to_owned()][..], &[Lang::Cs][..]));
-        assert_eq!((post.author.name.as_deref(), post.author.native_id.as_str()), (Some("Ann"), "tag:example.com,author:Ann"));
+        assert_eq!(
+            (post.author.name.as_deref(), post.author.native_id.as_str()),
+            (Some("Ann"), "tag:example.com,author:Ann")
+        );
         assert_eq!((post.kind, post.source_type), (PostKind::Article, SourceType::Blog));
         assert_eq!(post.thread, Thread { id: ThreadId::of("web", &post.native_id), root: None, parent: None });
         assert!(post.edited_at > post.published_at && !quiet && !post.truncated);
@@ -239,7 +247,8 @@ mod tests {
         assert!(quiet(r#","published":1795280000000"#));
         assert!(quiet(r#","updated":1795280000000"#));
         assert!(quiet(""));
-        let later = body(r#"{"id":"tag:example.com,guid:1","title":{"text":"t"}}"#, "").replace("\"first_poll\":true", "\"first_poll\":false");
+        let later = body(r#"{"id":"tag:example.com,guid:1","title":{"text":"t"}}"#, "")
+            .replace("\"first_poll\":true", "\"first_poll\":false");
         let events = events(later.as_bytes(), &"blogs".into(), Timestamp::EPOCH).unwrap();
         assert!(matches!(events[0], Ok(PostEvent::Upsert { quiet: false, .. })));
     }
@@ -253,7 +262,10 @@ mod tests {
         let parent = "tag:example.com,guid:https://example.com/?p=1";
         assert_eq!((post.kind, post.source_type), (PostKind::Comment, SourceType::Comment));
         assert_eq!(post.thread.id, ThreadId::of("web", parent));
-        assert_eq!((post.thread.root, post.thread.parent), (Some(PostId::of("web", parent)), Some(PostId::of("web", parent))));
+        assert_eq!(
+            (post.thread.root, post.thread.parent),
+            (Some(PostId::of("web", parent)), Some(PostId::of("web", parent)))
+        );
         assert_eq!(post.url.as_deref(), Some("https://example.com/a/#comment-2"));
     }
 
@@ -277,7 +289,8 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_at_a_character_and_marked() {
-        let (post, _) = post(&format!(r#"{{"id":"tag:example.com,guid:1","content":{{"text":"{}"}}}}"#, "é製".repeat(40_000)));
+        let (post, _) =
+            post(&format!(r#"{{"id":"tag:example.com,guid:1","content":{{"text":"{}"}}}}"#, "é製".repeat(40_000)));
         assert!(post.truncated && post.text.len() <= TEXT_BYTES_MAX && post.text.len() > TEXT_BYTES_MAX - 4);
     }
 
@@ -307,7 +320,8 @@ mod tests {
 
     #[test]
     fn a_body_reads_back_from_its_text() {
-        let text = body(r#"{"id":"x","guid":{"value":"g","permalink":true},"title":{"html":"t"},"in_reply_to":"y"}"#, "");
+        let text =
+            body(r#"{"id":"x","guid":{"value":"g","permalink":true},"title":{"html":"t"},"in_reply_to":"y"}"#, "");
         let body: Body = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::from_slice::<Body>(&serde_json::to_vec(&body).unwrap()).unwrap(), body);
     }

@@ -1,7 +1,7 @@
 //! Arrivals to post events, one file per wire. Untrusted bytes: each is an event or a reason from a closed set.
 //! Unaware of sockets and of what is known already.
 
-//mod feed;
+pub mod feed;
 mod jetstream;
 mod notice;
 pub mod push;
@@ -26,7 +26,7 @@ pub fn events(
     match wire {
         Wire::Jetstream => jetstream::event(body, from).map(|event| vec![Ok(event)]),
         Wire::JetstreamV2 => jetstream::frame(body, from).map(|event| vec![Ok(event)]),
-        Wire::Feed => Err(Rejected::Shape),
+        Wire::Feed => feed::events(&body, source, fetched_at),
         Wire::Push => push::events(&body, from),
         Wire::Notice => notice::event(&body, from).map(|event| vec![Ok(event)]),
     }

@@ -12,7 +12,8 @@ use tracing::{error, info, warn};
 
 use crate::api::{self, Services};
 use crate::config::{Config, SourceSettings};
-use crate::fetch::guard::Guard;
+use crate::fetch::Client;
+use crate::fetch::guard::{Guard, NetworkError};
 use crate::inlet::{Inlet, SourceBoard};
 use crate::index::IndexError;
 use crate::keeper::{ChangeError, Keeper};
@@ -169,7 +170,8 @@ impl Daemon {
     }
 
     fn egress(&self) -> Result<Guard, RunError> {
-        Guard::parse(&self.config.base.egress.allow).map_err(|cause| RunError::Configuration(format!("egress.allow: {cause}")))
+        let networks = self.config.base.egress.allow.iter().map(|network| network.parse()).collect::<Result<Vec<_>, _>>();
+        networks.map(Guard::new).map_err(|cause: NetworkError| RunError::Configuration(format!("egress.allow: {cause}")))
     }
 
     fn start_sinks(&mut self) -> Result<(), RunError> {
@@ -179,12 +181,7 @@ impl Daemon {
         let outbox = Outbox::new(self.store.clone(), self.writer.clone(), settings, self.stop_sinks.clone());
         let guard = self.egress()?;
         for (slug, settings) in &self.config.endpoints {
-            let checked = guard.clone();
-            let egress = Egress {
-                resolver: guard.resolver(),
-                check_url: Arc::new(move |url| checked.check_url(url).map_err(|refused| refused.to_string())),
-            };
-            let sink = AnySink::build(settings, egress)
+            let sink = AnySink::build(settings, Egress::of(&guard))
                 .map_err(|cause| RunError::Configuration(format!("[endpoint.{slug}]: {cause}")))?;
             let plan = EndpointPlan {
                 slug: slug.clone(),
@@ -246,8 +243,10 @@ impl Daemon {
                 self.sources.spawn(supervise(source, own));
             }
             SourceSettings::Feeds(settings) => {
-                let contact = self.config.base.egress.contact.clone();
-                let source = Feeds::new(slug.as_str().into(), settings, self.egress()?, &contact).map_err(refuse)?;
+                let client = Client::new(&self.config.base.egress.contact, self.egress()?);
+                let client = client.map_err(|cause| refuse(cause.to_string()))?;
+                let source = Feeds::new(slug.as_str().into(), settings, client);
+                let source = source.map_err(|cause| refuse(cause.to_string()))?;
                 self.sources.spawn(supervise(source, own));
             }
             SourceSettings::Recording(settings) => {

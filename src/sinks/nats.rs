@@ -59,10 +59,13 @@ impl Nats {
         }
         self.check_version(&client)?;
         let message = PublishMessage::build().payload(rendered.body.clone()).headers(headers(rendered));
-        let acknowledged =
-            jetstream.send_publish(self.settings.subject.clone(), message).await.map_err(|error| self.judge(&error))?;
-        acknowledged.await.map_err(|error| self.judge(&error))?;
-        Ok(())
+        let subject = self.settings.subject.clone();
+        let sent = jetstream.send_publish(subject, message).await.map_err(|error| self.judge(&error))?;
+        let Err(error) = sent.await else { return Ok(()) };
+        if error.kind() == PublishErrorKind::StreamNotFound && self.settings.create_stream {
+            self.create_stream(jetstream).await?;
+        }
+        Err(self.judge(&error))
     }
 
     async fn connect(&self) -> Result<Context, Attempt> {
@@ -181,4 +184,105 @@ fn is_too_long(error: &PublishError) -> bool {
         [ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM, ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM]
             .contains(&said.error_code())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use bytes::Bytes;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::model::{DeliveryId, PostId};
+
+    fn rendered() -> Rendered {
+        Rendered {
+            id: DeliveryId::of("bus", PostId::of("bluesky", "1"), 1, "mention.matched", b""),
+            body: Bytes::from_static(b"{}"),
+            thread: None,
+            seq: 1,
+            settled: 0,
+            epoch: "e".to_owned(),
+            attempt: 1,
+            replay: false,
+        }
+    }
+
+    fn nats(url: String) -> Nats {
+        let settings = NatsSettings {
+            url,
+            subject: "earful.mentions".to_owned(),
+            stream: String::new(),
+            create_stream: false,
+            credentials_file: PathBuf::new(),
+            timeout_s: 5,
+            concurrency_max: 1,
+            expiry_h: 72,
+            quota_mb: 1,
+        };
+        Nats::new(&settings).unwrap()
+    }
+
+    /// Greets as a server of this version, and answers pings and nothing else, until the client goes.
+    async fn serve(listener: &TcpListener, version: &str) {
+        let (stream, _) = listener.accept().await.unwrap();
+        let (read, mut write) = stream.into_split();
+        let info = format!(r#"INFO {{"server_id":"x","version":"{version}","max_payload":1048576,"headers":true}}"#);
+        write.write_all(format!("{info}\r\n").as_bytes()).await.unwrap();
+        let mut lines = BufReader::new(read).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line == "PING" {
+                write.write_all(b"PONG\r\n").await.ok();
+            }
+        }
+    }
+
+    /// One attempt at a server of this version.
+    async fn attempt(version: &str, timeout: Duration) -> (Class, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let nats = nats(format!("nats://{}", listener.local_addr().unwrap()));
+        let nats = Nats { timeout, ..nats };
+        let rendered = rendered();
+        let attempt = tokio::select! {
+            attempt = nats.deliver(&rendered) => attempt,
+            () = serve(&listener, version) => panic!("the client left"),
+        };
+        match attempt {
+            Attempt::Retry { class, cause, .. } => (class, cause),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_old_server_is_refused_with_the_reason() {
+        for version in ["2.9.10", "2.14.3", "1.99.0"] {
+            let (class, cause) = attempt(version, Duration::from_secs(5)).await;
+            assert_eq!(class, Class::Misconfigured);
+            assert!(cause.contains(version) && cause.contains("lose acknowledged messages"), "{cause}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_acknowledge_costs_one_timeout() {
+        let (class, _) = attempt("2.15.1", Duration::from_millis(300)).await;
+        assert_eq!(class, Class::Timeout);
+    }
+
+    #[tokio::test]
+    async fn no_server_is_a_connection_error() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let nats = nats(format!("nats://{}", listener.local_addr().unwrap()));
+        drop(listener);
+        let attempt = nats.deliver(&rendered()).await;
+        assert!(matches!(attempt, Attempt::Retry { class: Class::Connect, .. }), "{attempt:?}");
+    }
+
+    #[test]
+    fn absent_credentials_are_named() {
+        let settings = NatsSettings { credentials_file: "absent.creds".into(), ..nats(String::new()).settings };
+        let error = Nats::new(&settings).unwrap_err();
+        assert!(error.contains("absent.creds"), "{error}");
+    }
 }

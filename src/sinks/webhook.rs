@@ -26,12 +26,15 @@ use crate::outbox::Sink;
 const ANSWER_BYTES_MAX: usize = 16 << 10;
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
+/// Says why a request may not leave for a URL.
+pub type CheckUrl = dyn Fn(&Url) -> Result<(), String> + Send + Sync;
+
 /// Where a sink may connect to. The resolver reports a name whose address is refused as [`Refused`]; `check_url` judges
 /// addresses that need no resolver.
 #[derive(Clone)]
 pub struct Egress {
     pub resolver: Arc<dyn reqwest::dns::Resolve>,
-    pub check_url: Arc<dyn Fn(&Url) -> Result<(), String> + Send + Sync>,
+    pub check_url: Arc<CheckUrl>,
 }
 
 impl Egress {

@@ -1,6 +1,10 @@
 //! Sources: each connects, resumes and hands over bytes with a cursor, and knows nothing else.
 //! Unaware of posts and of the store.
 
+pub mod feeds;
+pub mod jetstream;
+pub mod recording;
+
 use std::future::Future;
 use std::time::Duration;
 

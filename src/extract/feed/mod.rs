@@ -152,7 +152,8 @@ impl Entry {
 
     fn add_category(&mut self, category: &str) {
         let category = category.trim().trim_start_matches('#');
-        let fits = !category.is_empty() && category.len() <= CATEGORY_BYTES_MAX && self.categories.len() < CATEGORIES_MAX;
+        let fits =
+            !category.is_empty() && category.len() <= CATEGORY_BYTES_MAX && self.categories.len() < CATEGORIES_MAX;
         if fits && !self.categories.iter().any(|known| known == category) {
             self.categories.push(category.to_owned());
         }

@@ -118,7 +118,11 @@ fn by_uri(uri: &str) -> Space {
     if let Some(&(_, space)) = ends.iter().find(|(part, _)| uri.contains(part)) {
         return space;
     }
-    let is_rss = uri.is_empty() || uri.ends_with("/rss/1.0/") || uri.contains("rdf") || uri.contains("userland") || uri.contains("rss2");
+    let is_rss = uri.is_empty()
+        || uri.ends_with("/rss/1.0/")
+        || uri.contains("rdf")
+        || uri.contains("userland")
+        || uri.contains("rss2");
     if is_rss && !uri.contains("modules") { Space::Plain } else { Space::Other }
 }
 
@@ -211,5 +215,20 @@ fn in_entry_core(space: Space, local: &str) -> Role {
 
 /// Whether the element of HTML never has an end.
 pub(super) fn is_void(local: &str) -> bool {
-    matches!(local, "area" | "base" | "br" | "col" | "embed" | "hr" | "img" | "input" | "link" | "meta" | "source" | "track" | "wbr")
+    matches!(
+        local,
+        "area"
+            | "base"
+            | "br"
+            | "col"
+            | "embed"
+            | "hr"
+            | "img"
+            | "input"
+            | "link"
+            | "meta"
+            | "source"
+            | "track"
+            | "wbr"
+    )
 }

@@ -14,6 +14,8 @@ use crate::model::Rejected;
 
 /// Feeds read of one list.
 pub const OUTLINES_MAX: usize = 100_000;
+/// Attributes read of one outline.
+const ATTRIBUTES_MAX: usize = 32;
 
 /// The addresses of the feeds in a list, each once, in its order.
 pub fn addresses(text: &str) -> Result<Vec<Url>, Rejected> {
@@ -29,9 +31,9 @@ pub fn addresses(text: &str) -> Result<Vec<Url>, Rejected> {
         match reader.read_event() {
             Ok(Event::Start(element) | Event::Empty(element)) => {
                 is_list |= element.name().0.eq_ignore_ascii_case("opml");
-                let attributes = element.html_attributes().flatten();
-                let addressed = attributes.filter(|attribute| attribute.key.0.eq_ignore_ascii_case("xmlurl"));
-                for attribute in addressed {
+                let mut attributes = element.html_attributes();
+                let attributes = attributes.with_checks(false).take(ATTRIBUTES_MAX).flatten();
+                for attribute in attributes.filter(|attribute| attribute.key.0.eq_ignore_ascii_case("xmlurl")) {
                     let text = unescape(&attribute.value).unwrap_or(attribute.value.clone());
                     addresses.extend(site::resolve(&text, None).filter(|url| seen.insert(url.clone())));
                 }

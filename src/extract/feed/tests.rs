@@ -28,7 +28,8 @@ fn item(inner: &str) -> Entry {
 
 #[track_caller]
 fn atom(inner: &str) -> Entry {
-    let mut feed = read(&format!("<feed xmlns='http://www.w3.org/2005/Atom'><title>t</title><entry>{inner}</entry></feed>"));
+    let mut feed =
+        read(&format!("<feed xmlns='http://www.w3.org/2005/Atom'><title>t</title><entry>{inner}</entry></feed>"));
     assert_eq!(feed.entries.len(), 1, "{inner}");
     feed.entries.remove(0)
 }
@@ -77,8 +78,14 @@ fn an_atom_entry_has_its_fields() {
     assert_eq!(first.comments.as_deref(), Some("https://blog.example.com/x/y/z#comments"));
     let base = Url::parse(first.base.as_deref().unwrap()).unwrap();
     let content = first.content.as_ref().unwrap().read(Some(&base));
-    assert_eq!((content.text.as_str(), &content.links[..]), ("1 < 2 link\nend", &["https://blog.example.com/x/y/w".to_owned()][..]));
-    assert_eq!(first.author, Some(Person { name: Some("Bob".to_owned()), url: Some("https://bob.example/".to_owned()) }));
+    assert_eq!(
+        (content.text.as_str(), &content.links[..]),
+        ("1 < 2 link\nend", &["https://blog.example.com/x/y/w".to_owned()][..])
+    );
+    assert_eq!(
+        first.author,
+        Some(Person { name: Some("Bob".to_owned()), url: Some("https://bob.example/".to_owned()) })
+    );
     assert_eq!((first.language.as_deref(), &first.categories[..]), (Some("fr"), &["news".to_owned()][..]));
     assert_eq!(second.title.as_ref().unwrap().line(), "two");
     assert_eq!(second.author.as_ref().unwrap().name.as_deref(), Some("Feed Author"));
@@ -122,7 +129,9 @@ fn a_json_feed_is_read_whatever_the_types_of_its_fields() {
 
 #[test]
 fn entities_ampersands_and_brackets_that_xml_forbids_are_understood() {
-    let entry = item("<title>A&nbsp;&eacute; R&D & &bogus; &#8217;</title><link>https://blog.example.com/?a=1&b=2</link><description>5 < 6 <3</description>");
+    let entry = item(
+        "<title>A&nbsp;&eacute; R&D & &bogus; &#8217;</title><link>https://blog.example.com/?a=1&b=2</link><description>5 < 6 <3</description>",
+    );
     assert_eq!(entry.title.as_ref().unwrap().line(), "A é R&D & &bogus; ’");
     assert_eq!(entry.link.as_deref(), Some("https://blog.example.com/?a=1&b=2"));
     assert_eq!(shown(&entry.content), "5 < 6 <3");
@@ -130,7 +139,8 @@ fn entities_ampersands_and_brackets_that_xml_forbids_are_understood() {
 
 #[test]
 fn markup_that_was_not_escaped_is_kept_as_markup() {
-    let entry = item("<description>one<br>two <b>three</b> <a href='/4'>four</a></description><title>T <i>x</i></title>");
+    let entry =
+        item("<description>one<br>two <b>three</b> <a href='/4'>four</a></description><title>T <i>x</i></title>");
     assert_eq!(shown(&entry.content), "one\ntwo three four");
     assert_eq!(entry.title.as_ref().unwrap().line(), "T x");
 }
@@ -174,7 +184,9 @@ fn after_a_fault_reading_goes_on_with_the_next_entry() {
 
 #[test]
 fn warnings_of_the_program_before_the_feed_are_passed_over() {
-    let feed = read("<br />\n<b>Warning</b>: foo() in <b>x.php</b><br />\n<?xml version='1.0'?><rss><channel><item><guid>1</guid></item></channel></rss>");
+    let feed = read(
+        "<br />\n<b>Warning</b>: foo() in <b>x.php</b><br />\n<?xml version='1.0'?><rss><channel><item><guid>1</guid></item></channel></rss>",
+    );
     assert_eq!((feed.entries.len(), feed.salvaged), (1, true));
 }
 
@@ -200,9 +212,14 @@ fn what_is_too_much_is_cut() {
     let many: String = (0..ENTRIES_MAX + 10).map(|n| format!("<item><guid>{n}</guid></item>")).collect();
     let feed = read(&format!("<rss><channel>{many}</channel></rss>"));
     assert_eq!((feed.entries.len(), feed.cut), (ENTRIES_MAX, true));
-    let entry = item(&format!("<title>{}</title><description>{}</description>", "é".repeat(9000), "x".repeat(MARKUP_BYTES_MAX * 2)));
+    let entry = item(&format!(
+        "<title>{}</title><description>{}</description>",
+        "é".repeat(9000),
+        "x".repeat(MARKUP_BYTES_MAX * 2)
+    ));
     assert!(shown(&entry.title).len() <= FIELD_BYTES_MAX && shown(&entry.content).len() == MARKUP_BYTES_MAX);
-    let deep = format!("<rss><channel><item><guid>1</guid></item><item>{}</item></channel></rss>", "<b>".repeat(100_000));
+    let deep =
+        format!("<rss><channel><item><guid>1</guid></item><item>{}</item></channel></rss>", "<b>".repeat(100_000));
     assert_eq!(read(&deep).entries.len(), 1);
 }
 
@@ -249,7 +266,15 @@ fn old_atom_and_unusual_prefixes_are_read() {
     let entry = &feed.entries[0];
     assert_eq!((shown(&entry.title).as_str(), entry.author.as_ref().unwrap().name.as_deref()), ("x", Some("Ann")));
     assert!(entry.published.is_some() && entry.updated > entry.published);
-    assert_eq!(read("<feed><entry><id>1</id><author><name>Ann</name></author></entry></feed>").entries[0].author.as_ref().unwrap().name.as_deref(), Some("Ann"));
+    assert_eq!(
+        read("<feed><entry><id>1</id><author><name>Ann</name></author></entry></feed>").entries[0]
+            .author
+            .as_ref()
+            .unwrap()
+            .name
+            .as_deref(),
+        Some("Ann")
+    );
 }
 
 #[test]
@@ -276,7 +301,10 @@ fn every_entry_has_one_id_and_no_feed_speaks_for_another_site() {
         assert_eq!(id(&item(inner)), expected, "{inner}");
     }
     assert!(id(&item("<description>only text</description>")).unwrap().starts_with("tag:example.com,text:"));
-    assert_eq!(id(&atom("<id>https://blog.example.com/1</id><link href='https://blog.example.com/1'/>")), tag("guid:https://blog.example.com/1"));
+    assert_eq!(
+        id(&atom("<id>https://blog.example.com/1</id><link href='https://blog.example.com/1'/>")),
+        tag("guid:https://blog.example.com/1")
+    );
     let long = id(&item(&format!("<guid>{}</guid>", "x".repeat(3000)))).unwrap();
     assert!(long.starts_with("tag:example.com,hash:") && long.len() < 100);
     assert_eq!(native_id(&scope(), &Entry::default(), Guids::Distinct), None);
@@ -284,7 +312,8 @@ fn every_entry_has_one_id_and_no_feed_speaks_for_another_site() {
 
 #[test]
 fn guids_that_repeat_give_way_to_permalinks() {
-    let broken: String = (0..4).map(|n| format!("<item><guid isPermaLink='false'>0</guid><link>/{n}</link></item>")).collect();
+    let broken: String =
+        (0..4).map(|n| format!("<item><guid isPermaLink='false'>0</guid><link>/{n}</link></item>")).collect();
     let feed = read(&format!("<rss><channel>{broken}</channel></rss>"));
     assert_eq!(guids(&feed.entries), Guids::Repeated);
     assert_eq!(native_id(&scope(), &feed.entries[1], Guids::Repeated).as_deref(), Some("https://blog.example.com/1"));
@@ -295,13 +324,19 @@ fn guids_that_repeat_give_way_to_permalinks() {
 #[test]
 fn a_comment_knows_what_it_is_on() {
     let parent = |entry: &Entry| parent_id(&scope(), entry);
-    let comment = item("<link>https://blog.example.com/hello/#comment-12</link><guid isPermaLink='false'>https://blog.example.com/?p=1#comment-12</guid>");
+    let comment = item(
+        "<link>https://blog.example.com/hello/#comment-12</link><guid isPermaLink='false'>https://blog.example.com/?p=1#comment-12</guid>",
+    );
     assert_eq!(parent(&comment).as_deref(), Some("tag:example.com,guid:https://blog.example.com/?p=1"));
     let comment = atom("<id>tag:x</id><link href='https://blog.example.com/post1/#isso-1'/>");
     assert_eq!(parent(&comment).as_deref(), Some("https://blog.example.com/post1/"));
-    let reply = atom("<id>2</id><thr:in-reply-to xmlns:thr='http://purl.org/syndication/thread/1.0' ref='tag:blogger.com,1999:1'/>");
+    let reply = atom(
+        "<id>2</id><thr:in-reply-to xmlns:thr='http://purl.org/syndication/thread/1.0' ref='tag:blogger.com,1999:1'/>",
+    );
     assert_eq!(parent(&reply).as_deref(), Some("tag:example.com,guid:tag:blogger.com,1999:1"));
-    for link in ["https://blog.example.com/hello/", "https://blog.example.com/t#msg3", "https://other.org/hello/#comment-12"] {
+    for link in
+        ["https://blog.example.com/hello/", "https://blog.example.com/t#msg3", "https://other.org/hello/#comment-12"]
+    {
         assert_eq!(parent(&item(&format!("<link>{link}</link>"))), None, "{link}");
     }
 }
@@ -309,7 +344,9 @@ fn a_comment_knows_what_it_is_on() {
 #[test]
 fn an_edit_changes_the_hash_and_a_new_date_does_not() {
     let one = item("<guid>1</guid><title>T</title><description>text</description><pubDate>2026-11-22</pubDate>");
-    let redated = item("<guid>1</guid><title>T</title><description> &lt;p&gt;text&lt;/p&gt;</description><pubDate>2026-11-23</pubDate>");
+    let redated = item(
+        "<guid>1</guid><title>T</title><description> &lt;p&gt;text&lt;/p&gt;</description><pubDate>2026-11-23</pubDate>",
+    );
     let edited = item("<guid>1</guid><title>T</title><description>texts</description><pubDate>2026-11-22</pubDate>");
     assert_eq!(content_hash(&one), content_hash(&redated));
     assert_ne!(content_hash(&one), content_hash(&edited));
@@ -332,19 +369,64 @@ fn the_feeds_of_real_programs_are_read_without_repair() {
     for (path, entries, title, guid) in [
         ("wordpress/feed_.body", 4, "Hello world!", "http://127.0.0.1:18080/?p=1"),
         ("wordpress/feed_atom_.body", 4, "Hello world!", "http://127.0.0.1:18080/?p=1"),
-        ("wordpress/comments_feed_.body", 4, "Comment on Hello world! by A WordPress Commenter", "http://127.0.0.1:18080/?p=1#comment-1"),
+        (
+            "wordpress/comments_feed_.body",
+            4,
+            "Comment on Hello world! by A WordPress Commenter",
+            "http://127.0.0.1:18080/?p=1#comment-1",
+        ),
         ("wordpress/post_comments_feed.xml", 1, "By: A WordPress Commenter", "http://127.0.0.1:18080/?p=1#comment-1"),
         ("ghost/rss_.b", 2, "Acme widgets on Ghost", "6b02867b821e3f7bdee3615b"),
         ("isso/feed.xml", 1, "Comment #1", "tag:localhost:18090,2018:/isso/1/1"),
         ("askbot/_feeds_rss_.b", 1, "Is the Acme widget any good?", "http://localhost/question/1/"),
-        ("askbot/_feeds_question_1_.b", 3, "Is the Acme widget any good?", "http://localhost/question/1/is-the-acme-widget-any-good/"),
-        ("nodebb-1.4/_recent.rss.b", 1, "Welcome to your NodeBB!", "http://127.0.0.1:14567/topic/1/welcome-to-your-nodebb"),
-        ("nodebb-1.4/_topic_1.rss.b", 1, "Reply to Welcome to your NodeBB! on Invalid Date", "http://127.0.0.1:14567/post/1"),
-        ("mybb-1.8.37/_syndication_php.html", 1, "Acme widgets thread 製品", "http://127.0.0.1:18082/showthread.php?tid=1"),
-        ("mybb-1.8.37/_syndication_php_type_atom1_0_limit_5.html", 1, "Acme widgets thread 製品", "http://127.0.0.1:18082/showthread.php?tid=1"),
-        ("smf-2.1.5/_index_php_action__xml_type_rss2_sa_recent_limit_10.html", 3, "Re: Acme widgets in SMF", "tag:127.0.0.1,2026-11-22:msg=3"),
-        ("smf-2.1.5/_index_php_action__xml_type_atom_sa_news.html", 2, "Acme widgets in SMF", "tag:127.0.0.1,2026-11-22:topic=2"),
-        ("hyperkitty/_hyperkitty_list_acme_example_org_feed_.b", 2, "Re: Acme widgets list post", "http://example.com/hyperkitty/list/acme@example.org/message/OTLUYMYWXPT7WCYHFSCYHYHMYOGWPXJR/"),
+        (
+            "askbot/_feeds_question_1_.b",
+            3,
+            "Is the Acme widget any good?",
+            "http://localhost/question/1/is-the-acme-widget-any-good/",
+        ),
+        (
+            "nodebb-1.4/_recent.rss.b",
+            1,
+            "Welcome to your NodeBB!",
+            "http://127.0.0.1:14567/topic/1/welcome-to-your-nodebb",
+        ),
+        (
+            "nodebb-1.4/_topic_1.rss.b",
+            1,
+            "Reply to Welcome to your NodeBB! on Invalid Date",
+            "http://127.0.0.1:14567/post/1",
+        ),
+        (
+            "mybb-1.8.37/_syndication_php.html",
+            1,
+            "Acme widgets thread 製品",
+            "http://127.0.0.1:18082/showthread.php?tid=1",
+        ),
+        (
+            "mybb-1.8.37/_syndication_php_type_atom1_0_limit_5.html",
+            1,
+            "Acme widgets thread 製品",
+            "http://127.0.0.1:18082/showthread.php?tid=1",
+        ),
+        (
+            "smf-2.1.5/_index_php_action__xml_type_rss2_sa_recent_limit_10.html",
+            3,
+            "Re: Acme widgets in SMF",
+            "tag:127.0.0.1,2026-11-22:msg=3",
+        ),
+        (
+            "smf-2.1.5/_index_php_action__xml_type_atom_sa_news.html",
+            2,
+            "Acme widgets in SMF",
+            "tag:127.0.0.1,2026-11-22:topic=2",
+        ),
+        (
+            "hyperkitty/_hyperkitty_list_acme_example_org_feed_.b",
+            2,
+            "Re: Acme widgets list post",
+            "http://example.com/hyperkitty/list/acme@example.org/message/OTLUYMYWXPT7WCYHFSCYHYHMYOGWPXJR/",
+        ),
         ("snac2/alice.rss.b", 2, "second acme note, 製品...", "http://127.0.0.1:18001/alice/p/1795325277.139162"),
     ] {
         let Some(feed) = sample(path) else { continue };
@@ -355,7 +437,8 @@ fn the_feeds_of_real_programs_are_read_without_repair() {
         assert!(first.link.is_some() && !shown(&first.content).is_empty(), "{path}");
         let undated = path.contains("topic_1.rss");
         assert_eq!(first.dated().is_none(), undated, "{path}");
-        let ids: std::collections::HashSet<_> = feed.entries.iter().map(|entry| native_id(&scope(), entry, guids(&feed.entries))).collect();
+        let ids: std::collections::HashSet<_> =
+            feed.entries.iter().map(|entry| native_id(&scope(), entry, guids(&feed.entries))).collect();
         assert_eq!(ids.len(), entries, "{path}");
     }
 }
@@ -368,7 +451,8 @@ fn the_two_feeds_of_a_real_wordpress_agree_on_ids_and_its_comments_name_their_po
         return;
     };
     let own = Scope::of(&Url::parse("http://127.0.0.1:18080/feed/").unwrap()).unwrap();
-    let ids = |feed: &Feed| -> Vec<_> { feed.entries.iter().map(|entry| native_id(&own, entry, Guids::Distinct)).collect() };
+    let ids =
+        |feed: &Feed| -> Vec<_> { feed.entries.iter().map(|entry| native_id(&own, entry, Guids::Distinct)).collect() };
     assert_eq!(ids(&rss), ids(&atom));
     assert_eq!(parent_id(&own, &comments.entries[0]), ids(&rss)[0]);
     assert!(ids(&rss).contains(&parent_id(&own, &comments.entries[1])));

@@ -73,7 +73,11 @@ fn escape_stray(text: &str) -> Cow<'_, str> {
 /// Where the next entry starts after a fault.
 fn next_entry(text: &str, fault: usize) -> Option<usize> {
     let after = text.ceil_char_boundary((fault + 1).min(text.len()));
-    ["<item>", "<item ", "<entry>", "<entry "].iter().filter_map(|start| text[after..].find(start)).min().map(|at| after + at)
+    ["<item>", "<item ", "<entry>", "<entry "]
+        .iter()
+        .filter_map(|start| text[after..].find(start))
+        .min()
+        .map(|at| after + at)
 }
 
 /// An element as it starts.
@@ -361,7 +365,8 @@ impl Walk {
     }
 
     fn deleted(&mut self, element: &Element) {
-        let reference = element.get("ref").filter(|reference| !reference.is_empty() && reference.len() <= FIELD_BYTES_MAX);
+        let reference =
+            element.get("ref").filter(|reference| !reference.is_empty() && reference.len() <= FIELD_BYTES_MAX);
         if self.feed.deleted.len() < DELETED_MAX {
             self.feed.deleted.extend(reference.map(str::to_owned));
         }

@@ -181,7 +181,9 @@ impl Pace {
     fn due(self, at_ms: u64) -> Duration {
         match self {
             Self::Own => Duration::from_millis(at_ms),
-            Self::Factor(factor) => Duration::try_from_secs_f64(at_ms as f64 / 1000.0 / factor).unwrap_or(Duration::ZERO),
+            Self::Factor(factor) => {
+                Duration::try_from_secs_f64(at_ms as f64 / 1000.0 / factor).unwrap_or(Duration::ZERO)
+            }
             Self::Fast => Duration::ZERO,
         }
     }
@@ -230,7 +232,8 @@ fn dictionary(events: &[PlayedEvent]) -> Vec<u8> {
     samples.extend((0..200_u32).map(|n| {
         format!(r#"{{"$type":"message","payload":{{"$type":"network.bsky.jetstream.subscribeEvents#commit","seq":{n},"did":"did:plc:{}","operation":"create","collection":"app.bsky.feed.post","rkey":"3n2utl{n}","record":{{"$type":"app.bsky.feed.post","text":"{}"}}}}}}"#, n * 7919, n * 104_729)
     }));
-    let mut dictionary = zstd::dict::from_samples(&samples, DICTIONARY_BYTES_MAX).expect("200 samples train a dictionary");
+    let mut dictionary =
+        zstd::dict::from_samples(&samples, DICTIONARY_BYTES_MAX).expect("200 samples train a dictionary");
     dictionary[4..8].copy_from_slice(&DICTIONARY_ID.to_le_bytes());
     dictionary
 }

@@ -166,7 +166,8 @@ fn compressor(id: &str, shared: &Shared) -> Result<zstd::bulk::Compressor<'stati
         let message = format!("unknown dictionary {id}; the current one is {current}");
         return Err(Refusal { status: 400, error: "UnknownZstdDictionary", message });
     }
-    zstd::bulk::Compressor::with_dictionary(COMPRESSION_LEVEL, &dictionary).map_err(|_| Refusal::invalid("zstdDictionary"))
+    zstd::bulk::Compressor::with_dictionary(COMPRESSION_LEVEL, &dictionary)
+        .map_err(|_| Refusal::invalid("zstdDictionary"))
 }
 
 impl Wanted {

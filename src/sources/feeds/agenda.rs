@@ -133,7 +133,8 @@ mod tests {
     #[test]
     fn failures_double_the_pause_up_to_a_day_and_retry_after_is_kept() {
         let interval = Duration::from_secs(900);
-        let waits: Vec<u64> = [1, 2, 3, 8, 1000].iter().map(|&failures| backoff(interval, failures, None, 0.5).as_secs()).collect();
+        let waits: Vec<u64> =
+            [1, 2, 3, 8, 1000].iter().map(|&failures| backoff(interval, failures, None, 0.5).as_secs()).collect();
         assert_eq!(waits, [900, 1800, 3600, 86_400, 86_400]);
         assert_eq!(backoff(interval, 1, Some(Duration::from_secs(7200)), 0.0).as_secs(), 7200);
         assert_eq!(backoff(interval, 1, Some(Duration::from_secs(1)), 0.5), interval);

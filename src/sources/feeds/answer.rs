@@ -15,7 +15,7 @@ use crate::normalize::feed::{Body, Head};
 
 use super::settings::FeedType;
 use super::state::FeedState;
-use super::window::{News, observe};
+use super::window::{News, Notes, observe};
 
 /// A wait of so many seconds that was asked for outlives a restart.
 const WAIT_KEPT_S_MIN: u64 = 600;
@@ -35,21 +35,29 @@ pub struct Polled {
     /// To be handed over with the state, if it brought anything.
     pub body: Option<Body>,
     pub outcome: Outcome,
-    /// So many entries vanished at once that nothing is believed.
-    pub flood: usize,
+    pub notes: Notes,
 }
 
 /// How an answer ended. Closed: `name` is a metric label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    News { fresh: Option<Duration> },
+    News {
+        fresh: Option<Duration>,
+    },
     /// A whole answer with nothing new in it.
-    Unchanged { fresh: Option<Duration> },
-    NotModified { fresh: Option<Duration> },
+    Unchanged {
+        fresh: Option<Duration>,
+    },
+    NotModified {
+        fresh: Option<Duration>,
+    },
     /// The feed has ended.
     Gone,
     /// Not an answer that a feed gives.
-    Status { status: StatusCode, retry_after: Option<Duration> },
+    Status {
+        status: StatusCode,
+        retry_after: Option<Duration>,
+    },
     /// An answer that is no feed.
     Rejected(Rejected),
 }
@@ -70,12 +78,12 @@ impl Outcome {
 /// Judges an answer. Parses the body, so it is not for a thread that others wait for.
 pub fn digest(mut state: FeedState, answer: &Answer, terms: Terms, now: Timestamp) -> Polled {
     let is_own_answer = answer.url == state.address || answer.moved.as_ref() == Some(&answer.url);
-    let (mut body, mut flood) = (None, 0);
+    let (mut body, mut notes) = (None, Notes::default());
     let outcome = match answer.status {
         StatusCode::OK => match parse(answer) {
             Ok(feed) => {
                 let news = settle(&mut state, answer, &feed, now);
-                flood = news.flood;
+                notes = news.notes;
                 let fresh = fresh_for(answer, feed.ttl_minutes);
                 body = bring(&mut state, (&feed, &answer.url), news, terms, now);
                 if body.is_some() { Outcome::News { fresh } } else { Outcome::Unchanged { fresh } }
@@ -101,7 +109,7 @@ pub fn digest(mut state: FeedState, answer: &Answer, terms: Terms, now: Timestam
             Outcome::Status { status, retry_after }
         }
     };
-    Polled { state, body, outcome, flood }
+    Polled { state, body, outcome, notes }
 }
 
 /// The body that says which posts are gone after their pages were looked at.
@@ -145,10 +153,9 @@ fn bring(state: &mut FeedState, from: (&Feed, &Url), news: News, terms: Terms, n
     if news.items.is_empty() && news.gone.is_empty() {
         return None;
     }
-    let is_first = state.poll == 0;
     state.poll = state.next_poll(now);
     let gone = news.gone.iter().map(PostId::to_string).collect();
-    Some(Body { feed: head(state, from, is_first, terms), entries: news.items, gone })
+    Some(Body { feed: head(state, from, news.notes.is_first, terms), entries: news.items, gone })
 }
 
 fn head(state: &FeedState, (feed, url): (&Feed, &Url), first_poll: bool, terms: Terms) -> Head {
@@ -189,7 +196,10 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             url: state().address,
             moved: None,
-            headers: headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect::<HeaderMap>(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+                .collect::<HeaderMap>(),
             body: body.as_bytes().to_vec(),
         }
     }
@@ -208,7 +218,11 @@ mod tests {
         assert_eq!(first.state.validators.as_ref().unwrap().etag.as_deref(), Some(&b"\"1\""[..]));
         let again = polled(first.state.clone(), &answer(200, &[("etag", "\"2\"")], FEED));
         assert_eq!((&again.outcome, &again.body), (&Outcome::Unchanged { fresh: None }, &None));
-        assert_eq!(again.state.validators.as_ref().unwrap().etag.as_deref(), Some(&b"\"2\""[..]), "refreshed on every 200");
+        assert_eq!(
+            again.state.validators.as_ref().unwrap().etag.as_deref(),
+            Some(&b"\"2\""[..]),
+            "refreshed on every 200"
+        );
         assert!(!again.state.must_outlive(&first.state));
         let bare = polled(again.state, &answer(200, &[], FEED));
         assert_eq!(bare.state.validators, None);
@@ -221,7 +235,10 @@ mod tests {
         assert_eq!(same.outcome, Outcome::NotModified { fresh: None });
         assert_eq!(same.state.validators.unwrap().etag.as_deref(), Some(&b"\"1b\""[..]));
         assert_eq!(same.state.window, first.window);
-        assert!(matches!(polled(state(), &answer(304, &[], "")).outcome, Outcome::Status { .. }), "nobody asked on a condition");
+        assert!(
+            matches!(polled(state(), &answer(304, &[], "")).outcome, Outcome::Status { .. }),
+            "nobody asked on a condition"
+        );
     }
 
     #[test]
@@ -250,7 +267,8 @@ mod tests {
         let moved = to("https://feeds.other.org/x");
         assert_eq!((moved.address.as_str(), moved.scope.as_str()), ("https://feeds.other.org/x", "example.com"));
         assert_eq!(to("http://blog.example.com/feed").address, state().address);
-        let failed = polled(state(), &Answer { moved: Some(Url::parse("https://x.example/").unwrap()), ..answer(500, &[], "") });
+        let failed =
+            polled(state(), &Answer { moved: Some(Url::parse("https://x.example/").unwrap()), ..answer(500, &[], "") });
         assert_eq!(failed.state.address, state().address, "only once it was seen to work");
     }
 
@@ -271,6 +289,14 @@ mod tests {
         assert!(matches!(short.outcome, Outcome::Status { retry_after: Some(wait), .. } if wait.as_secs() == 30));
         assert!(!short.state.must_outlive(&state()));
         assert_eq!(polled(busy.state, &answer(200, &[], FEED)).state.not_before, Timestamp::EPOCH);
+    }
+
+    #[test]
+    fn a_feed_that_was_empty_at_first_is_not_seen_for_the_first_time_again() {
+        let empty = polled(state(), &answer(200, &[], "<rss><channel><title>T</title></channel></rss>"));
+        assert!(empty.body.is_none() && empty.state.must_outlive(&state()));
+        let body = polled(empty.state, &answer(200, &[], FEED)).body.unwrap();
+        assert!(!body.feed.first_poll, "its undated entries are news");
     }
 
     #[test]

@@ -64,7 +64,8 @@ impl Feeds {
     /// Every feed of the list, with what is durable of it.
     fn slots(&self, resume: Vec<Cursor>) -> Result<Vec<Slot>, String> {
         let addresses = self.settings.addresses().map_err(|error| error.to_string())?;
-        let mut cursors: HashMap<String, Vec<u8>> = resume.into_iter().map(|cursor| (cursor.part, cursor.value)).collect();
+        let mut cursors: HashMap<String, Vec<u8>> =
+            resume.into_iter().map(|cursor| (cursor.part, cursor.value)).collect();
         addresses.into_iter().map(|address| slot(&mut cursors, address)).collect()
     }
 }
@@ -100,7 +101,7 @@ fn slot(cursors: &mut HashMap<String, Vec<u8>>, address: Url) -> Result<Slot, St
         }
     };
     let poll_at = Instant::now() + state.not_before.since(clock::now());
-    Ok(Slot { part: address, state, failures: 0, poll_at })
+    Ok(Slot { part: address, state, failures: 0, unmodified: 0, poll_at })
 }
 
 /// All feeds, at home or being visited. Dropping it ends all visits.

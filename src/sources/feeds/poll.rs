@@ -17,10 +17,13 @@ use crate::{clock, metrics};
 use super::agenda::{backoff, pause};
 use super::answer::{Outcome, Polled, Terms, digest, farewell, silence};
 use super::state::{FeedState, Pending};
-use super::window::{Look, Verdict, forget, judge};
+use super::window::{Look, Verdict, confirm, forget, judge};
 
 /// Pages looked at in one visit; the rest waits for the next.
 const LOOKS_MAX: usize = 10;
+/// Answers in a row that say that nothing changed, before one request asks without a condition: some servers say so
+/// for ever.
+const UNMODIFIED_MAX: u32 = 96;
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
                       application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.5";
 
@@ -49,6 +52,8 @@ pub struct Slot {
     pub state: FeedState,
     /// Visits in a row that brought no answer of a feed.
     pub failures: u32,
+    /// Answers in a row that said that nothing changed.
+    pub unmodified: u32,
     pub poll_at: Instant,
 }
 
@@ -75,7 +80,7 @@ impl Poller {
         let request = Request {
             url: &slot.state.address,
             accept: ACCEPT,
-            validators: slot.state.validators.as_ref(),
+            validators: slot.state.validators.as_ref().filter(|_| slot.unmodified < UNMODIFIED_MAX),
             body_bytes_max: self.body_bytes_max,
         };
         let answer = self.client.get(request).await;
@@ -109,6 +114,8 @@ impl Poller {
     }
 
     fn schedule(&self, slot: &mut Slot, outcome: &Outcome, jitter: f64) {
+        let is_unmodified = matches!(outcome, Outcome::NotModified { .. });
+        slot.unmodified = if is_unmodified && slot.unmodified < UNMODIFIED_MAX { slot.unmodified + 1 } else { 0 };
         let wait = match outcome {
             Outcome::News { fresh } | Outcome::Unchanged { fresh } | Outcome::NotModified { fresh } => {
                 slot.failures = 0;
@@ -134,9 +141,16 @@ impl Poller {
             Outcome::Rejected(reason) => debug!(%source, %feed, %reason, "the answer is no feed"),
             Outcome::News { .. } | Outcome::Unchanged { .. } | Outcome::NotModified { .. } => {}
         }
-        if polled.flood > 0 {
-            metrics::feed_vanished(source, "flood", polled.flood);
-            warn!(%source, %feed, entries = polled.flood, "too many entries vanished at once to be deletions; nothing is deleted");
+        let notes = polled.notes;
+        if notes.salvaged || notes.nameless > 0 || notes.suspects > 0 {
+            debug!(%source, %feed, ?notes, "the feed has faults or lost entries");
+        }
+        if notes.nameless > 0 {
+            metrics::feed_vanished(source, "nameless", notes.nameless);
+        }
+        if notes.flood > 0 {
+            metrics::feed_vanished(source, "flood", notes.flood);
+            warn!(%source, %feed, entries = notes.flood, "too many entries vanished at once to be deletions; nothing is deleted");
         }
         if polled.state.address != slot.state.address {
             info!(%source, %feed, to = %polled.state.address, "the feed has moved for good");
@@ -144,13 +158,21 @@ impl Poller {
     }
 
     /// The entries, the validators and everything else become durable in one batch, or not at all.
-    async fn hand_over(&self, slot: &mut Slot, state: FeedState, body: Option<Body>, inlet: &Inlet) -> Result<(), Closed> {
+    async fn hand_over(
+        &self,
+        slot: &mut Slot,
+        state: FeedState,
+        body: Option<Body>,
+        inlet: &Inlet,
+    ) -> Result<(), Closed> {
         let body = body.or_else(|| state.must_outlive(&slot.state).then(|| silence(&state, self.terms)));
         if let Some(body) = body {
             let body = serde_json::to_vec(&body).expect("a body in memory is JSON");
             let cursor = Cursor { part: slot.part.to_string(), value: state.encode() };
             let source = self.source.clone();
-            inlet.send(Arrival { source, wire: Wire::Feed, body, fetched_at: clock::now(), cursor: Some(cursor) }).await?;
+            inlet
+                .send(Arrival { source, wire: Wire::Feed, body, fetched_at: clock::now(), cursor: Some(cursor) })
+                .await?;
         }
         slot.state = state;
         Ok(())
@@ -159,7 +181,8 @@ impl Poller {
     /// Looks at the pages of entries that vanished.
     async fn look(&self, slot: &mut Slot, inlet: &Inlet) -> Result<(), Closed> {
         let now = clock::now();
-        let due: Vec<Pending> = slot.state.pending.iter().filter(|pending| pending.due <= now).take(LOOKS_MAX).cloned().collect();
+        let due: Vec<Pending> =
+            slot.state.pending.iter().filter(|pending| pending.due <= now).take(LOOKS_MAX).cloned().collect();
         if due.is_empty() {
             return Ok(());
         }
@@ -173,7 +196,9 @@ impl Poller {
                     gone.push(id);
                 }
                 Verdict::Kept => state.pending.retain(|known| known.id != id),
-                Verdict::Again => state.pending.iter_mut().filter(|known| known.id == id).for_each(|known| *known = pending.clone()),
+                Verdict::Again => {
+                    state.pending.iter_mut().filter(|known| known.id == id).for_each(|known| *known = pending.clone())
+                }
             }
         }
         let body = self.farewell(&mut state, gone);
@@ -183,15 +208,14 @@ impl Poller {
     async fn verdict(&self, pending: &mut Pending, state: &FeedState) -> Verdict {
         let look = self.look_at(&pending.permalink).await;
         let verdict = judge(pending, look, clock::now(), self.pace.look_gap);
-        // A site that denies the pages of entries that are there tells nothing about others.
         let witness = state.window.iter().find_map(|seen| seen.permalink.as_ref());
-        if verdict == Verdict::Deleted
-            && let Some(witness) = witness
-            && !matches!(self.look_at(witness).await, Look::Status(200..=399))
-        {
-            metrics::feed_vanished(&self.source, "doubtful", 1);
-            return Verdict::Kept;
-        }
+        let verdict = match witness {
+            Some(witness) if verdict == Verdict::Deleted => {
+                let look = self.look_at(witness).await;
+                confirm(pending, look, clock::now(), self.pace.look_gap)
+            }
+            _ => verdict,
+        };
         match verdict {
             Verdict::Deleted => metrics::feed_vanished(&self.source, "deleted", 1),
             Verdict::Kept => metrics::feed_vanished(&self.source, "kept", 1),

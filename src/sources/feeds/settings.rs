@@ -152,9 +152,17 @@ pub(super) mod tests {
         let good = settings(&["https://a.example/feed".to_owned()]);
         assert_eq!(good.check(), Ok(()));
         let said = |settings: FeedsSettings| settings.check().unwrap_err().to_string();
-        assert_eq!(said(FeedsSettings { poll_interval_s: 5, ..good.clone() }), "poll_interval_s is 5; it is a number from 60 to 86400");
-        assert_eq!(said(FeedsSettings { concurrency: 0, ..good.clone() }), "concurrency is 0; it is a number from 1 to 256");
-        assert!(said(FeedsSettings { urls: vec!["ftp://a".to_owned()], ..good.clone() }).contains("`ftp://a` is no http"));
+        assert_eq!(
+            said(FeedsSettings { poll_interval_s: 5, ..good.clone() }),
+            "poll_interval_s is 5; it is a number from 60 to 86400"
+        );
+        assert_eq!(
+            said(FeedsSettings { concurrency: 0, ..good.clone() }),
+            "concurrency is 0; it is a number from 1 to 256"
+        );
+        assert!(
+            said(FeedsSettings { urls: vec!["ftp://a".to_owned()], ..good.clone() }).contains("`ftp://a` is no http")
+        );
         assert!(said(FeedsSettings { urls: Vec::new(), ..good }).starts_with("no feeds"));
     }
 
@@ -162,7 +170,8 @@ pub(super) mod tests {
     fn the_list_and_the_file_are_one_list() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"<opml><body><outline xmlUrl='https://b.example/feed'/><outline xmlUrl='https://a.example/feed'/></body></opml>").unwrap();
-        let both = FeedsSettings { opml: Some(file.path().to_owned()), ..settings(&["https://a.example/feed".to_owned()]) };
+        let both =
+            FeedsSettings { opml: Some(file.path().to_owned()), ..settings(&["https://a.example/feed".to_owned()]) };
         let list: Vec<String> = both.addresses().unwrap().into_iter().map(String::from).collect();
         assert_eq!(list, ["https://a.example/feed", "https://b.example/feed"]);
         let none = FeedsSettings { opml: Some("/nowhere.opml".into()), ..settings(&[]) };

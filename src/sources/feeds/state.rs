@@ -69,9 +69,13 @@ pub struct Pending {
 /// A cursor that this program did not write, or not so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
-    #[error("its version is {0}, and this program knows up to {VERSION}; run the version that wrote it, or a later one")]
+    #[error(
+        "its version is {0}, and this program knows up to {VERSION}; run the version that wrote it, or a later one"
+    )]
     Version(u8),
-    #[error("it cannot be read; restore a backup, or remove the feed from the list and add it again under another spelling")]
+    #[error(
+        "it cannot be read; restore a backup, or remove the feed from the list and add it again under another spelling"
+    )]
     Corrupt,
 }
 

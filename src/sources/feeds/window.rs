@@ -29,11 +29,21 @@ pub struct News {
     pub items: Vec<Item>,
     /// Posts that the document itself declares deleted.
     pub gone: Vec<PostId>,
+    pub notes: Notes,
+}
+
+/// What is worth a word to the operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Whether the feed was never seen before.
+    pub is_first: bool,
+    /// Whether the document was repaired.
+    pub salvaged: bool,
     /// Entries that came under suspicion.
     pub suspects: usize,
     /// So many entries vanished that the source must be wrong; nothing is suspected.
     pub flood: usize,
-    /// Entries without an id.
+    /// Entries without an id, which nobody can tell from others: they are left out.
     pub nameless: usize,
 }
 
@@ -42,7 +52,8 @@ pub fn observe(state: &mut FeedState, feed: &Feed, now: Timestamp) -> News {
     let is_first = state.first_poll_at.is_none();
     state.first_poll_at = state.first_poll_at.or(Some(now));
     state.guids_repeat |= guids(&feed.entries) == Guids::Repeated;
-    let mut news = News::default();
+    let notes = Notes { is_first, salvaged: feed.salvaged, ..Notes::default() };
+    let mut news = News { notes, ..News::default() };
     let present = take_in(state, feed, &mut news);
     let ids: HashSet<PostId> = present.iter().map(|seen| seen.id).collect();
     state.pending.retain(|pending| !ids.contains(&pending.id));
@@ -67,7 +78,7 @@ fn take_in(state: &FeedState, feed: &Feed, news: &mut News) -> Vec<Seen> {
     let mut listed = HashSet::new();
     for entry in &feed.entries {
         let Some(native) = native_id(&state.scope, entry, state.guids()) else {
-            news.nameless += 1;
+            news.notes.nameless += 1;
             continue;
         };
         let id = PostId::of(NETWORK, &native);
@@ -92,7 +103,8 @@ fn permalink(state: &FeedState, entry: &Entry) -> Option<url::Url> {
 fn declared_gone(state: &mut FeedState, feed: &Feed, present: &HashSet<PostId>, news: &mut News) {
     for guid in &feed.deleted {
         let id = PostId::of(NETWORK, &reference_id(&state.scope, guid));
-        let is_known = state.window.iter().any(|seen| seen.id == id) || state.departed.iter().any(|departed| departed.id == id);
+        let is_known =
+            state.window.iter().any(|seen| seen.id == id) || state.departed.iter().any(|departed| departed.id == id);
         if is_known && !present.contains(&id) && !news.gone.contains(&id) {
             news.gone.push(id);
         }
@@ -113,7 +125,7 @@ pub fn forget(state: &mut FeedState, id: PostId) {
 fn is_oldest_first(entries: &[Entry]) -> bool {
     let mut dates = entries.iter().filter_map(Entry::dated);
     let first = dates.next();
-    first.zip(dates.last()).is_some_and(|(first, last)| first < last)
+    first.zip(dates.next_back()).is_some_and(|(first, last)| first < last)
 }
 
 /// Puts under suspicion what vanished from inside the window: entries above the oldest one that is still there did
@@ -124,10 +136,11 @@ fn suspect(state: &mut FeedState, present: &[Seen], is_oldest_first: bool, now: 
     let Some(edge) = (if is_oldest_first { survivors.next() } else { survivors.next_back() }) else { return };
     let ids: HashSet<PostId> = present.iter().map(|seen| seen.id).collect();
     let missing = state.window.iter().enumerate().filter(|(_, seen)| !ids.contains(&seen.id));
-    let (inside, outside): (Vec<_>, Vec<_>) = missing.partition(|(at, _)| if is_oldest_first { *at > edge } else { *at < edge });
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        missing.partition(|(at, _)| if is_oldest_first { *at > edge } else { *at < edge });
     let limit = VANISHED_MIN.max(state.window.len() / VANISHED_SHARE);
     if inside.len() > limit {
-        news.flood = inside.len();
+        news.notes.flood = inside.len();
         return;
     }
     let is_still = present.iter().all(|seen| places.contains_key(&seen.id));
@@ -136,7 +149,7 @@ fn suspect(state: &mut FeedState, present: &[Seen], is_oldest_first: bool, now: 
         let Some(permalink) = seen.permalink.clone() else { continue };
         if state.pending.len() < PENDING_MAX && !state.pending.iter().any(|pending| pending.id == seen.id) {
             state.pending.push(Pending { id: seen.id, permalink, misses: 0, failures: 0, due: now });
-            news.suspects += 1;
+            news.notes.suspects += 1;
         }
     }
 }
@@ -197,6 +210,16 @@ pub fn judge(pending: &mut Pending, look: Look, now: Timestamp, gap: Duration) -
     Verdict::Again
 }
 
+/// What follows for an entry whose page is gone, after a look at the page of one that is there: a site that denies
+/// that one too tells nothing, and one that does not answer is asked again.
+pub fn confirm(pending: &mut Pending, witness: Look, now: Timestamp, gap: Duration) -> Verdict {
+    match witness {
+        Look::Status(200..=399) => Verdict::Deleted,
+        Look::Failed | Look::Status(408 | 425 | 429 | 500..=599) => judge(pending, witness, now, gap),
+        Look::Status(_) => Verdict::Kept,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::state::tests::state;
@@ -230,7 +253,8 @@ mod tests {
     }
 
     fn news(state: &mut FeedState, names: &str) -> String {
-        let items: Vec<String> = look(state, names).items.into_iter().map(|item| item.entry.guid.unwrap().value).collect();
+        let items: Vec<String> =
+            look(state, names).items.into_iter().map(|item| item.entry.guid.unwrap().value).collect();
         items.join(" ")
     }
 
@@ -289,7 +313,7 @@ mod tests {
     fn a_shorter_page_or_an_empty_one_is_no_deletion() {
         let mut state = state();
         look(&mut state, "j i h g f e d c b a");
-        assert_eq!(look(&mut state, "j i h g f").flood, 0);
+        assert_eq!(look(&mut state, "j i h g f").notes.flood, 0);
         assert_eq!(suspects(&state), Vec::<String>::new());
         assert_eq!(look(&mut state, ""), News::default());
         assert_eq!(state.window.len(), 5, "what was there is remembered");
@@ -325,11 +349,11 @@ mod tests {
         let mut state = state();
         look(&mut state, "h g f e d c b a");
         let seen = look(&mut state, "h c b a");
-        assert_eq!((seen.flood, seen.suspects, state.pending.len()), (4, 0, 0));
+        assert_eq!((seen.notes.flood, seen.notes.suspects, state.pending.len()), (4, 0, 0));
         assert_eq!(news(&mut state, "h g f e d c b a"), "", "when the source is well again, nothing is news");
         let long: Vec<String> = (0..100).map(|n| format!("n{n}")).collect();
         look(&mut state, &long.join(" "));
-        assert_eq!(look(&mut state, &format!("{} {}", long[..10].join(" "), long[30..].join(" "))).suspects, 20);
+        assert_eq!(look(&mut state, &format!("{} {}", long[..10].join(" "), long[30..].join(" "))).notes.suspects, 20);
     }
 
     #[test]
@@ -378,7 +402,13 @@ mod tests {
     }
 
     fn pending() -> Pending {
-        Pending { id: id("a"), permalink: url::Url::parse("https://blog.example.com/a").unwrap(), misses: 0, failures: 0, due: NOW }
+        Pending {
+            id: id("a"),
+            permalink: url::Url::parse("https://blog.example.com/a").unwrap(),
+            misses: 0,
+            failures: 0,
+            due: NOW,
+        }
     }
 
     #[test]
@@ -403,6 +433,16 @@ mod tests {
             assert_eq!(judge(&mut page, look, NOW, GAP), Verdict::Again);
         }
         assert_eq!(judge(&mut page, Look::Status(500), NOW, GAP), Verdict::Kept);
+    }
+
+    #[test]
+    fn a_site_that_denies_what_is_there_is_not_believed() {
+        assert_eq!(confirm(&mut pending(), Look::Status(200), NOW, GAP), Verdict::Deleted);
+        assert_eq!(confirm(&mut pending(), Look::Status(404), NOW, GAP), Verdict::Kept);
+        assert_eq!(confirm(&mut pending(), Look::Status(403), NOW, GAP), Verdict::Kept);
+        let mut page = pending();
+        assert_eq!(confirm(&mut page, Look::Failed, NOW, GAP), Verdict::Again);
+        assert_eq!(page.due, NOW.plus(GAP));
     }
 
     #[test]

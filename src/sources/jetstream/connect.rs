@@ -1,6 +1,7 @@
 //! Opens connections: the WebSocket with its refusals, and the dictionary over HTTP. Each within bounds of time and
 //! bytes. Unaware of cursors and of events.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, Response, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, tungstenite};
 use url::Url;
 
 use crate::clock;
@@ -39,7 +39,10 @@ pub(super) enum Refused {
     CursorTooOld(String),
     /// The server has another dictionary by now.
     UnknownDictionary,
-    Retry { after: Option<Duration>, cause: String },
+    Retry {
+        after: Option<Duration>,
+        cause: String,
+    },
 }
 
 /// Unpacks the frames of one connection.
@@ -86,16 +89,16 @@ fn refusal(url: &Url, answer: &Response<Option<Vec<u8>>>) -> Refused {
         return Refused::UnknownDictionary;
     }
     let after = retry_after(answer.headers(), clock::now());
-    let Refused::Retry { cause, .. } = retry(url, &format!("refused with {}: {}", answer.status(), words(&body))) else {
-        unreachable!("retry makes a Retry")
-    };
-    Refused::Retry { after, cause }
+    Refused::Retry { after, cause: of(url, &format!("refused with {}: {}", answer.status(), words(&body))) }
 }
 
-fn retry(url: &Url, cause: &dyn std::fmt::Display) -> Refused {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-    Refused::Retry { after: None, cause: format!("{host}{port}: {cause}") }
+fn retry(url: &Url, cause: &dyn Display) -> Refused {
+    Refused::Retry { after: None, cause: of(url, cause) }
+}
+
+/// The cause with the host that it is about.
+fn of(url: &Url, cause: &dyn Display) -> String {
+    format!("{}: {cause}", url.origin().ascii_serialization())
 }
 
 /// Seconds, or a date.
@@ -124,10 +127,8 @@ impl Inflater {
                 .map_err(|cause| retry(url, &cause))?;
             let answer = http.get(url.clone()).send().await.map_err(|cause| retry(url, &cause))?;
             if answer.status() != reqwest::StatusCode::OK {
-                let Refused::Retry { cause, .. } = retry(url, &format!("no dictionary: {}", answer.status())) else {
-                    unreachable!("retry makes a Retry")
-                };
-                return Err(Refused::Retry { after: retry_after(answer.headers(), clock::now()), cause });
+                let after = retry_after(answer.headers(), clock::now());
+                return Err(Refused::Retry { after, cause: of(url, &format!("no dictionary: {}", answer.status())) });
             }
             let mut dictionary = Vec::new();
             let mut parts = answer.bytes_stream();

@@ -56,8 +56,9 @@ impl Begin {
 impl Stored {
     /// What the store kept; an error is a value that this version cannot read.
     pub(super) fn read(value: &[u8]) -> Result<Self, String> {
-        let stored: Self = serde_json::from_slice(value)
-            .map_err(|cause| format!("the stored cursor is unreadable ({cause}): {}", String::from_utf8_lossy(value)))?;
+        let stored: Self = serde_json::from_slice(value).map_err(|cause| {
+            format!("the stored cursor is unreadable ({cause}): {}", String::from_utf8_lossy(value))
+        })?;
         match stored.v {
             FORMAT => Ok(stored),
             other => Err(format!("the stored cursor has format {other}; this version reads up to {FORMAT}")),
@@ -134,7 +135,8 @@ mod tests {
 
     #[test]
     fn a_mark_reads_back_from_the_store() {
-        let value = Marker::new(Wire::JetstreamV2, "wss://a.example").cursor(Mark { cursor: 0, time_us: TIME_US }).value;
+        let value =
+            Marker::new(Wire::JetstreamV2, "wss://a.example").cursor(Mark { cursor: 0, time_us: TIME_US }).value;
         let text = r#"{"v":1,"wire":"jetstream_v2","host":"wss://a.example","cursor":0,"time_us":1795165200112407}"#;
         assert_eq!(String::from_utf8(value).unwrap(), text);
         assert_eq!(stored(Wire::Jetstream, u64::MAX).mark(), Mark { cursor: u64::MAX, time_us: TIME_US });

@@ -28,7 +28,7 @@ pub struct JetstreamSettings {
     pub collections: Vec<String>,
     /// Empty: all authors.
     pub dids: Vec<String>,
-    /// Only on the second wire.
+    /// The first wire ignores it.
     pub compress: bool,
     pub dead_after_s: u64,
     pub rewind_s: u64,
@@ -52,7 +52,8 @@ impl JetstreamSettings {
         }
         mistakes.extend(self.hosts.iter().filter_map(|host| check_host(host)).map(|sentence| ("hosts", sentence)));
         if self.collections.len() > COLLECTIONS_MAX {
-            let sentence = format!("collections has {} entries; a server takes {COLLECTIONS_MAX}", self.collections.len());
+            let sentence =
+                format!("collections has {} entries; a server takes {COLLECTIONS_MAX}", self.collections.len());
             mistakes.push(("collections", sentence));
         }
         if let Some(wrong) = self.collections.iter().find(|collection| !is_collection(collection)) {
@@ -64,10 +65,6 @@ impl JetstreamSettings {
         }
         if let Some(wrong) = self.dids.iter().find(|did| !did.starts_with("did:")) {
             mistakes.push(("dids", format!("dids: `{wrong}` is none; write as did:plc:z72i7hdynmk6r22z27h6tvur")));
-        }
-        if self.compress && self.wire == WireVersion::V1 {
-            let sentence = "compress is only for wire v2; set compress = false for wire v1".to_owned();
-            mistakes.push(("compress", sentence));
         }
         within("dead_after_s", self.dead_after_s, &DEAD_AFTER_S, &mut mistakes);
         within("rewind_s", self.rewind_s, &REWIND_S, &mut mistakes);
@@ -90,7 +87,9 @@ fn within<N: PartialOrd + std::fmt::Display>(
 fn check_host(host: &str) -> Option<String> {
     let url = match Url::parse(host) {
         Ok(url) => url,
-        Err(cause) => return Some(format!("hosts: `{host}` is no address: {cause}; write as wss://jetstream.example.net")),
+        Err(cause) => {
+            return Some(format!("hosts: `{host}` is no address: {cause}; write as wss://jetstream.example.net"));
+        }
     };
     if !matches!(url.scheme(), "ws" | "wss") || url.host_str().is_none() {
         return Some(format!("hosts: `{host}` does not begin with ws:// or wss:// and the name of a host"));
@@ -140,7 +139,16 @@ mod tests {
             frame_bytes_max: 1,
         };
         let keys: Vec<&str> = wrong.check().iter().map(|(key, _)| *key).collect();
-        let expected = ["hosts", "hosts", "hosts", "collections", "dids", "compress", "dead_after_s", "rewind_s", "frame_bytes_max"];
+        let expected = [
+            "hosts",
+            "hosts",
+            "hosts",
+            "collections",
+            "dids",
+            "dead_after_s",
+            "rewind_s",
+            "frame_bytes_max",
+        ];
         assert_eq!(keys, expected);
         let none = JetstreamSettings { hosts: Vec::new(), ..good() };
         assert_eq!(none.check()[0].0, "hosts");

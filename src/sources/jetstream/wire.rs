@@ -218,9 +218,15 @@ mod tests {
     #[test]
     fn addresses_carry_the_parameters_of_their_wire() {
         let v2 = subscription(&settings(WireVersion::V2), "wss://a.example", Begin::Seq(7), Some(20_260_811)).unwrap();
-        assert_eq!(v2.as_str(), "wss://a.example/xrpc/network.bsky.jetstream.subscribeEvents?maxMessageSizeBytes=4096&collections=app.bsky.feed.post&collections=app.bsky.graph.*&dids=did%3Aplc%3Aa&cursor=7&zstdDictionary=20260811");
+        assert_eq!(
+            v2.as_str(),
+            "wss://a.example/xrpc/network.bsky.jetstream.subscribeEvents?maxMessageSizeBytes=4096&collections=app.bsky.feed.post&collections=app.bsky.graph.*&dids=did%3Aplc%3Aa&cursor=7&zstdDictionary=20260811"
+        );
         let v1 = subscription(&settings(WireVersion::V1), "ws://a.example:81", Begin::Live, None).unwrap();
-        assert_eq!(v1.as_str(), "ws://a.example:81/subscribe?maxMessageSizeBytes=4096&wantedCollections=app.bsky.feed.post&wantedCollections=app.bsky.graph.*&wantedDids=did%3Aplc%3Aa");
+        assert_eq!(
+            v1.as_str(),
+            "ws://a.example:81/subscribe?maxMessageSizeBytes=4096&wantedCollections=app.bsky.feed.post&wantedCollections=app.bsky.graph.*&wantedDids=did%3Aplc%3Aa"
+        );
         let https = dictionary("wss://a.example").unwrap();
         assert_eq!(https.as_str(), "https://a.example/xrpc/network.bsky.jetstream.getZstdDictionary");
     }
@@ -238,19 +244,26 @@ mod tests {
         assert_eq!(peek.kind(error), Kind::Error("ConsumerTooSlow: subscriber below floor rate".to_owned()));
         let first = Peek::new(WireVersion::V1);
         let event = br#"{"did":"did:plc:a","time_us":1779719009157119,"kind":"commit"}"#;
-        assert_eq!(first.mark(event, now()), Some(Mark { cursor: 1_779_719_009_157_119, time_us: 1_779_719_009_157_119 }));
+        assert_eq!(
+            first.mark(event, now()),
+            Some(Mark { cursor: 1_779_719_009_157_119, time_us: 1_779_719_009_157_119 })
+        );
     }
 
     #[test]
     fn a_frame_that_is_cut_off_or_lies_moves_no_cursor() {
         let first = Peek::new(WireVersion::V1);
         let ahead = br#"{"did":"a","time_us":9223372036854775807,"kind":"x"}"#;
-        for frame in [&b""[..], b"{", br#"{"did":"a","time_us":"#, br#"{"time_us":17797190091571"#, br#"{"time_us":5,"#, ahead] {
+        for frame in
+            [&b""[..], b"{", br#"{"did":"a","time_us":"#, br#"{"time_us":17797190091571"#, br#"{"time_us":5,"#, ahead]
+        {
             assert_eq!(first.mark(frame, now()), None, "{}", String::from_utf8_lossy(frame));
         }
         assert_eq!(first.mark(br#"{"time_us":1779719009157119}"#, NOW), None, "a clock at the epoch trusts nobody");
         let second = Peek::new(WireVersion::V2);
-        for frame in [&br#"{"seq":1,"time":"2026"#[..], br#"{"seq":99999999999999999999,"time":"2026-11-22T05:04:37.495826Z"}"#] {
+        for frame in
+            [&br#"{"seq":1,"time":"2026"#[..], br#"{"seq":99999999999999999999,"time":"2026-11-22T05:04:37.495826Z"}"#]
+        {
             assert_eq!(second.mark(frame, now()), None);
         }
         assert_eq!(second.kind(br#"{"$type":"error"#), Kind::Event);

@@ -1,0 +1,10 @@
+//! `earful demo` and `earful bench`: the whole path on loopback, with the real binary as a child.
+//! Unaware of the daemon's inside: it sees what an operator and a receiver see.
+
+mod bench;
+mod child;
+mod script;
+mod show;
+
+pub use bench::{BenchArgs, bench};
+pub use script::{DemoArgs, demo};

@@ -1,0 +1,94 @@
+//! Room for scanning: what is reused from post to post so that a scan allocates next to nothing.
+//! Unaware of rules and of automata.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::model::{Field, Span};
+
+use super::fold::{self, Folded};
+use super::letters::Letters;
+use super::verify::Ways;
+
+/// Room for scanning, reused from post to post by one thread. Serves any matcher.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(super) title: Room,
+    pub(super) text: Room,
+    /// Literals that the post holds, and literals that were asked for and are not there.
+    pub(super) found: Marked,
+    pub(super) missing: Marked,
+    pub(super) triggered: Marked,
+    pub(super) ways: Ways,
+    /// Occurrences of literals that were asked for, by literal: a range of `told`.
+    pub(super) occurrences: HashMap<u32, Range<usize>>,
+    pub(super) told: Vec<(Field, Span)>,
+}
+
+impl Scratch {
+    /// Makes room for another post, and for so many literals and rules.
+    pub(super) fn clear(&mut self, literals: usize, rules: usize) {
+        self.found.clear(literals);
+        self.missing.clear(literals);
+        self.triggered.clear(rules);
+        self.occurrences.clear();
+        self.told.clear();
+    }
+}
+
+/// Room for one field.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    pub addresses: Vec<Range<usize>>,
+    pub folded: Folded,
+    pub letters: Letters,
+    /// Whether `letters` is of this post.
+    pub is_read: bool,
+}
+
+/// A set of small numbers that is emptied at once.
+#[derive(Debug, Default)]
+pub(super) struct Marked {
+    turn: u32,
+    turns: Vec<u32>,
+    pub members: Vec<u32>,
+}
+
+impl Marked {
+    pub fn clear(&mut self, size: usize) {
+        self.members.clear();
+        if self.turn == u32::MAX || self.turns.len() != size {
+            self.turn = 0;
+            self.turns.clear();
+            self.turns.resize(size, 0);
+        }
+        self.turn += 1;
+    }
+
+    pub fn contains(&self, number: u32) -> bool {
+        self.turns[number as usize] == self.turn
+    }
+
+    pub fn insert(&mut self, number: u32) {
+        if !self.contains(number) {
+            self.turns[number as usize] = self.turn;
+            self.members.push(number);
+        }
+    }
+}
+
+impl Room {
+    pub fn fold(&mut self, text: &str) {
+        fold::addresses(text, &mut self.addresses);
+        self.folded.read(text, &self.addresses);
+        self.is_read = false;
+    }
+
+    /// The letters of `text`, which was folded before.
+    pub fn read(&mut self, text: &str) {
+        if !self.is_read {
+            self.letters.read(text, &self.addresses);
+            self.is_read = true;
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A place in the query's text, and the classes of characters that decide where a term ends.
+
+use std::ops::Range;
+
+use unicode_normalization::char::is_combining_mark;
+use unicode_script::{Script, UnicodeScript};
+
+/// Walks over the characters of a text. Every look at a character is a step, so that tests can count them.
+pub struct Cursor<'a> {
+    pub text: &'a str,
+    letters: Vec<(usize, char)>,
+    at: usize,
+    #[cfg(test)]
+    steps: std::cell::Cell<usize>,
+}
+
+impl<'a> Cursor<'a> {
+    pub fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            letters: text.char_indices().collect(),
+            at: 0,
+            #[cfg(test)]
+            steps: std::cell::Cell::new(0),
+        }
+    }
+
+    /// The character that many places after the next one.
+    pub fn ahead(&self, places: usize) -> Option<char> {
+        #[cfg(test)]
+        self.steps.set(self.steps.get() + 1);
+        self.letters.get(self.at + places).map(|(_, letter)| *letter)
+    }
+
+    pub fn peek(&self) -> Option<char> {
+        self.ahead(0)
+    }
+
+    /// The character just passed.
+    pub fn behind(&self) -> Option<char> {
+        self.at.checked_sub(1).map(|before| self.letters[before].1)
+    }
+
+    pub fn skip(&mut self, places: usize) {
+        self.at = (self.at + places).min(self.letters.len());
+    }
+
+    pub fn skip_while(&mut self, wanted: impl Fn(char) -> bool) {
+        while self.peek().is_some_and(&wanted) {
+            self.at += 1;
+        }
+    }
+
+    /// Whether `head`, which is ASCII, stands next.
+    pub fn sees(&self, head: &str) -> bool {
+        head.chars().enumerate().all(|(place, letter)| self.ahead(place) == Some(letter))
+    }
+
+    /// Bytes from the start of the text.
+    pub fn offset(&self) -> usize {
+        self.letters.get(self.at).map_or(self.text.len(), |(offset, _)| *offset)
+    }
+
+    /// From a byte to where the cursor stands.
+    pub fn since(&self, start: usize) -> Range<usize> {
+        start..self.offset()
+    }
+
+    #[cfg(test)]
+    pub fn steps(&self) -> usize {
+        self.steps.get()
+    }
+}
+
+/// Letters, digits, marks, the underscore, and what is invisible inside words.
+pub fn is_word(letter: char) -> bool {
+    letter == '_' || is_invisible(letter) || ((letter.is_alphanumeric() || is_combining_mark(letter)) && !is_symbol(letter))
+}
+
+pub fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}')
+}
+
+/// What may stand between two letters of one word.
+pub fn is_inner(letter: char) -> bool {
+    matches!(letter, '&' | '+' | '.' | '_') || is_apostrophe(letter) || is_hyphen(letter)
+}
+
+fn is_apostrophe(letter: char) -> bool {
+    matches!(letter, '\'' | '\u{2019}' | '\u{2bc}' | '`')
+}
+
+fn is_hyphen(letter: char) -> bool {
+    matches!(letter, '-' | '\u{2010}' | '\u{2011}' | '\u{2013}')
+}
+
+/// What may end a word: `C++`, `Yahoo!`, `C#`.
+pub fn is_final(letter: char) -> bool {
+    matches!(letter, '+' | '!' | '#')
+}
+
+/// Emoji and signs that are terms of their own.
+pub fn is_symbol(letter: char) -> bool {
+    matches!(letter,
+        '\u{a2}'..='\u{a9}' | '\u{ac}' | '\u{ae}' | '\u{b0}' | '\u{b1}' | '\u{d7}' | '\u{f7}' | '\u{203c}' | '\u{2049}'
+        | '\u{20a0}'..='\u{20cf}' | '\u{2190}'..='\u{245f}' | '\u{24c2}' | '\u{2500}'..='\u{2767}'
+        | '\u{2794}'..='\u{27bf}' | '\u{2900}'..='\u{2982}' | '\u{2999}'..='\u{29d7}' | '\u{29dc}'..='\u{2bff}'
+        | '\u{3030}' | '\u{3297}' | '\u{3299}' | '\u{1f000}'..='\u{1faff}')
+        || (matches!(letter, '\u{2100}'..='\u{214f}') && !letter.is_alphanumeric())
+}
+
+/// What joins on to a symbol: variation selectors, joiners, skin tones, flags' tags, the frame of a keycap.
+pub fn continues_symbol(letter: char) -> bool {
+    matches!(letter, '\u{fe0e}' | '\u{fe0f}' | '\u{20e3}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}')
+}
+
+/// Whether a text may be opened, and a curly one closed, by this.
+pub fn is_curly_quote(letter: char) -> bool {
+    matches!(letter, '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{ff02}')
+}
+
+pub fn is_han(letter: char) -> bool {
+    letter.script() == Script::Han
+}

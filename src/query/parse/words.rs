@@ -1,0 +1,250 @@
+//! The lexer's reading of what is made of letters: words, operators, fields, tags and names.
+
+use super::*;
+
+impl Lexer<'_> {
+    pub(super) fn hashtag(&mut self, start: usize) {
+        self.cursor.skip(1);
+        let inside = self.cursor.offset();
+        self.cursor.skip_while(is_word);
+        self.entity(start, inside, LiteralKind::Hashtag);
+    }
+
+    /// `@name`, or a pragma.
+    pub(super) fn name(&mut self, start: usize) {
+        self.cursor.skip(1);
+        let inside = self.cursor.offset();
+        self.cursor.skip_while(is_word);
+        while matches!(self.cursor.peek(), Some('.' | '-')) && self.cursor.ahead(1).is_some_and(is_word) {
+            self.cursor.skip(1);
+            self.cursor.skip_while(is_word);
+        }
+        let pragma = PRAGMAS.contains(&&self.cursor.text[self.cursor.since(inside)]);
+        if pragma && self.cursor.peek() == Some(':') {
+            self.cursor.skip_while(|letter| !letter.is_whitespace());
+            return self.not_built(start, "A pragma", None);
+        }
+        self.entity(start, inside, LiteralKind::Name);
+    }
+
+    fn entity(&mut self, start: usize, inside: usize, kind: LiteralKind) {
+        let text = &self.cursor.text[self.cursor.since(inside)];
+        if !text.chars().any(|letter| letter.is_alphanumeric()) {
+            let message = "A letter or a digit must follow directly after `#` or `@`.";
+            return self.wrong("stray_character", start, message, None);
+        }
+        if matches!(self.cursor.peek(), Some('*')) {
+            self.cursor.skip(1);
+            return self.not_built(start, "A wildcard in a hashtag or a name", None);
+        }
+        self.literal(start, kind, text);
+    }
+
+    /// A word, or what looks like one at first: an operator, a field's name, a call. `sign` characters come before it.
+    pub(super) fn word(&mut self, start: usize, sign: usize) {
+        self.cursor.skip(sign);
+        let inside = self.cursor.offset();
+        self.letters();
+        let text = &self.cursor.text[self.cursor.since(inside)];
+        match self.cursor.peek() {
+            Some(':') if sign == 0 => return self.field(start, text),
+            Some('(') if sign == 0 && CALLS.contains(&text) => return self.call(start, text),
+            Some('*') => return self.prefix(start, text),
+            Some('?') if self.cursor.ahead(1).is_some_and(|letter| is_word(letter) || matches!(letter, '*' | '?')) => {
+                return self.inner_question_mark(start, text);
+            }
+            _ => {}
+        }
+        match text {
+            "AND" if sign == 0 => self.token(start, TokenKind::And),
+            "OR" if sign == 0 => self.token(start, TokenKind::Or),
+            "NOT" if sign == 0 => self.token(start, TokenKind::Not),
+            "NEAR" | "ONEAR" | "SENTENCE" if sign == 0 => self.nearness(start),
+            _ if text.chars().any(char::is_alphanumeric) => self.literal(start, LiteralKind::Word, text),
+            _ => self.wrong("stray_character", start, "A term holds at least one letter or digit.", None),
+        }
+    }
+
+    /// The letters of one word with its inner and final punctuation.
+    fn letters(&mut self) {
+        loop {
+            self.cursor.skip_while(is_word);
+            let inner = match self.cursor.peek() {
+                Some('+') => self.run(|letter| letter == '+'),
+                Some(letter) if is_inner(letter) => 1,
+                _ => 0,
+            };
+            if inner == 0 || !self.cursor.ahead(inner).is_some_and(is_word) {
+                break;
+            }
+            self.cursor.skip(inner);
+        }
+        let closing = self.run(is_final);
+        let goes_on = match self.cursor.ahead(closing) {
+            Some('"') => self.cursor.peek() == Some('+'),
+            Some(letter) => is_word(letter),
+            None => false,
+        };
+        if !goes_on {
+            self.cursor.skip(closing);
+        }
+    }
+
+    fn run(&self, wanted: impl Fn(char) -> bool) -> usize {
+        let mut length = 0;
+        while self.cursor.ahead(length).is_some_and(&wanted) {
+            length += 1;
+        }
+        length
+    }
+
+    /// `wor?` with more question marks or letters after it.
+    fn inner_question_mark(&mut self, start: usize, text: &str) {
+        let marks = self.run(|letter| letter == '?');
+        if self.cursor.ahead(marks).is_some_and(|letter| is_word(letter) || letter == '*') {
+            return self.wildcard(start);
+        }
+        self.literal(start, LiteralKind::Word, text);
+        let marks_start = self.cursor.offset();
+        self.cursor.skip(marks);
+        self.lint("question_mark", marks_start, "A question mark at the end of a term is not searched for.", Some(""));
+    }
+
+    /// `word*`, the cursor before the star.
+    fn prefix(&mut self, start: usize, text: &str) {
+        if self.cursor.ahead(1).is_some_and(|letter| is_word(letter) || matches!(letter, '*' | '?')) {
+            return self.wildcard(start);
+        }
+        self.cursor.skip(1);
+        let letters = text.chars().filter(|letter| letter.is_alphanumeric()).count();
+        if letters < PREFIX_LETTERS_MIN && !text.chars().any(is_han) {
+            let message = format!("At least {PREFIX_LETTERS_MIN} letters must stand before `*`, or one Han character.");
+            return self.wrong("wildcard_too_short", start, message, Some(text));
+        }
+        self.literal(start, LiteralKind::Prefix, text);
+    }
+
+    fn nearness(&mut self, start: usize) {
+        self.cursor.skip_while(|letter| letter == '/' || letter.is_ascii_alphanumeric());
+        self.not_built(start, "Nearness (`NEAR/n`, `ONEAR/n`, `SENTENCE`)", Some("AND"));
+    }
+
+    /// `forms(…)` and the like, with the comparison that may follow.
+    fn call(&mut self, start: usize, name: &str) {
+        let what = format!("`{name}(…)`");
+        self.balanced();
+        let gap = self.run(char::is_whitespace);
+        if matches!(self.cursor.ahead(gap), Some('<' | '>' | '=')) {
+            self.cursor.skip(gap);
+            self.cursor.skip_while(|letter| matches!(letter, '<' | '>' | '='));
+            self.cursor.skip_while(char::is_whitespace);
+            self.cursor.skip_while(|letter| letter.is_ascii_digit());
+        }
+        self.not_built(start, &what, None);
+    }
+
+    /// Passes a group in parentheses, to its end or the text's.
+    fn balanced(&mut self) {
+        let mut open = 0_usize;
+        while let Some(letter) = self.cursor.peek() {
+            self.cursor.skip(1);
+            match letter {
+                '(' => open += 1,
+                ')' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            if open == 0 {
+                return;
+            }
+        }
+    }
+
+    /// A name before a colon, the cursor on the colon.
+    fn field(&mut self, start: usize, name: &str) {
+        let what = format!("The field `{name}:`");
+        let named = Named::of(name);
+        if let Named::Unknown { nearest } = named {
+            let nearest = nearest.map(|known| format!("{known}:"));
+            self.wrong("unknown_field", start, format!("There is no field `{name}:`. In a text, quote it."), nearest.as_deref());
+        }
+        self.cursor.skip(1);
+        match named {
+            Named::Field(field) => {
+                self.token(start, TokenKind::Field(field));
+                self.first_value();
+            }
+            Named::NotBuilt => {
+                self.pass_value();
+                self.not_built(start, &what, None);
+            }
+            Named::Unknown { .. } => self.pass_value(),
+        }
+    }
+
+    fn first_value(&mut self) {
+        let start = self.cursor.offset();
+        self.groups.push(Group { start, values: true });
+        match self.cursor.peek() {
+            Some('(') => {
+                self.groups.pop();
+                return self.open(start, true);
+            }
+            Some('"') => self.phrase(start),
+            Some(letter) if is_curly_quote(letter) => self.phrase(start),
+            Some('{') => self.exact(start, 1, '}'),
+            _ => self.value(start),
+        }
+        self.groups.pop();
+    }
+
+    /// A value as it stands: an address or an id may hold nearly anything.
+    pub(super) fn value(&mut self, start: usize) {
+        self.cursor.skip_while(|letter| {
+            !letter.is_whitespace() && !matches!(letter, '(' | ')' | '"' | '{' | '}') && !is_curly_quote(letter)
+        });
+        match &self.cursor.text[self.cursor.since(start)] {
+            "" => {
+                self.cursor.skip(usize::from(self.cursor.peek() == Some('}')));
+                self.wrong("missing_value", start, "A field needs a value directly after its colon.", None);
+            }
+            "AND" => self.token(start, TokenKind::And),
+            "OR" => self.token(start, TokenKind::Or),
+            "NOT" => self.token(start, TokenKind::Not),
+            text if text.contains(['*', '?']) => self.not_built(start, "A wildcard in a field", None),
+            text => self.token(start, TokenKind::Value(text.to_owned())),
+        }
+    }
+
+    /// Passes the value of a field that cannot be asked.
+    fn pass_value(&mut self) {
+        match self.cursor.peek() {
+            Some('(') => self.balanced(),
+            Some('[') => {
+                self.cursor.skip_while(|letter| letter != ']');
+                self.cursor.skip(1);
+            }
+            Some('"') => {
+                self.cursor.skip(1);
+                self.cursor.skip_while(|letter| letter != '"');
+                self.cursor.skip(1);
+            }
+            _ => self.cursor.skip_while(|letter| !letter.is_whitespace() && !matches!(letter, '(' | ')')),
+        }
+    }
+
+    /// A character that no term begins with.
+    pub(super) fn stray(&mut self, start: usize, letter: char) {
+        self.cursor.skip(1);
+        let (message, instead) = match letter {
+            '}' => return self.wrong("unbalanced_brace", start, "This brace was never opened.", None),
+            '\u{2013}' | '\u{2014}' | '\u{2212}' => ("A dash is no operator.", Some("-")),
+            '&' => ("`&` stands only inside a word.", Some("AND")),
+            '|' => ("`|` is no operator.", Some("OR")),
+            '!' => ("`!` stands only at the end of a word.", Some("NOT")),
+            '（' => ("A wide parenthesis is no operator.", Some("(")),
+            '）' => ("A wide parenthesis is no operator.", Some(")")),
+            _ => ("No term begins with this character; leave it out, or quote it together with the word beside it.", None),
+        };
+        self.wrong("stray_character", start, message, instead);
+    }
+}

@@ -1,0 +1,168 @@
+//! Jetstream, Bluesky's stream, on both wire versions: connects, resumes where the store has come to, and hands over
+//! every frame with its cursor. Unaware of what an event says about posts.
+
+mod connect;
+mod cursor;
+mod read;
+mod settings;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::clock;
+use crate::inlet::Inlet;
+use crate::metrics;
+use crate::model::{Arrival, Cursor, Wire};
+
+use super::{Ended, Source};
+use connect::{Inflater, Refused, Socket};
+use cursor::{Begin, Mark, Marker, Stored};
+use read::Stream;
+
+pub use settings::{JetstreamSettings, WireVersion};
+
+/// Attempts of one run to agree with a server on a cursor and a dictionary.
+const HANDSHAKES_MAX: usize = 3;
+
+/// One configured Jetstream.
+pub struct Jetstream {
+    /// Its slug.
+    source: Arc<str>,
+    settings: JetstreamSettings,
+    tls: Arc<ClientConfig>,
+    /// Which host the next run asks; the first run asks the one that the stored cursor is of.
+    host: Option<usize>,
+}
+
+/// A connection, and what was agreed on.
+struct Opened {
+    socket: Socket,
+    inflater: Option<Inflater>,
+    begin: Begin,
+}
+
+/// A hole in the stream: what could have been between the two is not to be had.
+struct Gap<'a> {
+    from: String,
+    to: String,
+    why: &'a str,
+}
+
+impl Jetstream {
+    /// `settings` without mistakes.
+    pub fn new(source: Arc<str>, settings: JetstreamSettings) -> Self {
+        Self { source, settings, tls: connect::tls(), host: None }
+    }
+
+    /// One connection from its opening to its end.
+    async fn session(&mut self, stored: Option<Stored>, inlet: &Inlet) -> Ended {
+        let at = self.host.unwrap_or_else(|| self.host_of(stored.as_ref()));
+        // Unless this one proves good, the next run asks the next one.
+        self.host = Some((at + 1) % self.settings.hosts.len().max(1));
+        let Some(host) = self.settings.hosts.get(at).cloned() else {
+            return Ended::Fatal { cause: format!("[source.{}] has no hosts", self.source) };
+        };
+        let opened = match self.open(&host, stored.as_ref(), inlet).await {
+            Ok(opened) => opened,
+            Err(ended) => return ended,
+        };
+        metrics::source_connected(&self.source);
+        info!(source = %self.source, host, begin = ?opened.begin, "connected");
+        let mut stream = Stream::new(self, inlet, &host, opened, stored.as_ref().map(Stored::mark));
+        let ended = stream.read().await;
+        if stream.is_good() {
+            self.host = Some(at);
+        }
+        match ended {
+            Ended::Retry { after, cause } => Ended::Retry { after, cause: format!("{host}: {cause}") },
+            other => other,
+        }
+    }
+
+    fn host_of(&self, stored: Option<&Stored>) -> usize {
+        stored.and_then(|stored| self.settings.hosts.iter().position(|host| *host == stored.host)).unwrap_or(0)
+    }
+
+    /// Connects, and settles with the server which cursor and which dictionary it is.
+    async fn open(&self, host: &str, stored: Option<&Stored>, inlet: &Inlet) -> Result<Opened, Ended> {
+        let settings = &self.settings;
+        let rewind = Duration::from_secs(settings.rewind_s);
+        let mut begin = stored.map_or(Begin::Live, |stored| stored.begin(settings.wire, host, rewind));
+        for _ in 0..HANDSHAKES_MAX {
+            let inflater = self.inflater(host).await?;
+            let id = inflater.as_ref().map(|inflater| inflater.id);
+            let url = wire::subscription(settings, host, begin, id).map_err(|cause| unusable(host, &cause))?;
+            match connect::open(&url, &self.tls, settings.frame_bytes_max).await {
+                Ok(socket) => return Ok(Opened { socket, inflater, begin }),
+                Err(Refused::CursorTooOld(said)) => begin = self.too_old(host, stored, &said, inlet).await?,
+                // The next round fetches the one that the server has by now.
+                Err(Refused::UnknownDictionary) => {}
+                Err(Refused::Retry { after, cause }) => return Err(Ended::Retry { after, cause }),
+            }
+        }
+        let cause = format!("{host}: no agreement on cursor and dictionary in {HANDSHAKES_MAX} attempts");
+        Err(Ended::Retry { after: None, cause })
+    }
+
+    async fn inflater(&self, host: &str) -> Result<Option<Inflater>, Ended> {
+        if !self.settings.compress || self.settings.wire == WireVersion::V1 {
+            return Ok(None);
+        }
+        let url = wire::dictionary(host).map_err(|cause| unusable(host, &cause))?;
+        match Inflater::fetch(&url, &self.tls, self.settings.frame_bytes_max).await {
+            Ok(inflater) => Ok(Some(inflater)),
+            Err(Refused::Retry { after, cause }) => Err(Ended::Retry { after, cause }),
+            Err(_) => Err(Ended::Retry { after: None, cause: format!("{host}: no dictionary") }),
+        }
+    }
+
+    /// The server no longer has the stored seq: declares the gap and begins at the oldest event there is.
+    async fn too_old(&self, host: &str, stored: Option<&Stored>, said: &str, inlet: &Inlet) -> Result<Begin, Ended> {
+        let Some(mark) = stored.map(Stored::mark) else {
+            return Err(Ended::Retry { after: None, cause: format!("{host}: {said}") });
+        };
+        let Some(floor) = wire::number_above(said, mark.cursor).filter(|floor| *floor < cursor::TIME_US_MIN) else {
+            // By time the server moves the cursor itself and says so in the stream.
+            return Ok(Begin::Time(mark.time_us));
+        };
+        let from = format!("{} (seq {})", cursor::shown(mark.time_us), mark.cursor);
+        let gap = Gap { from, to: format!("seq {floor}"), why: "the server no longer has the stored cursor" };
+        // With a cursor at the floor, so that a crash before the first event does not declare it twice.
+        let marker = Marker::new(Wire::JetstreamV2, host);
+        let cursor = marker.cursor(Mark { cursor: floor, time_us: mark.time_us });
+        self.declare(gap, Some(cursor), inlet).await?;
+        Ok(Begin::Seq(floor))
+    }
+
+    /// Hands over a gap as an arrival of its own.
+    async fn declare(&self, gap: Gap<'_>, cursor: Option<Cursor>, inlet: &Inlet) -> Result<(), Ended> {
+        metrics::source_gap(&self.source);
+        let body = json!({ "gap": { "from": gap.from, "to": gap.to, "why": gap.why } }).to_string().into_bytes();
+        let source = self.source.clone();
+        let arrival = Arrival { source, wire: Wire::Notice, body, fetched_at: clock::now(), cursor };
+        inlet.send(arrival).await.map_err(|_| Ended::Stopped)
+    }
+}
+
+fn unusable(host: &str, cause: &url::ParseError) -> Ended {
+    Ended::Fatal { cause: format!("hosts: `{host}` is no address: {cause}") }
+}
+
+impl Source for Jetstream {
+    async fn run(&mut self, resume: Vec<Cursor>, inlet: &Inlet, stop: &CancellationToken) -> Ended {
+        let stored = resume.iter().find(|cursor| cursor.part.is_empty()).map(|cursor| Stored::read(&cursor.value));
+        match stored.transpose() {
+            Ok(stored) => stop.run_until_cancelled(self.session(stored, inlet)).await.unwrap_or(Ended::Stopped),
+            Err(cause) => Ended::Fatal { cause },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

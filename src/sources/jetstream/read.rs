@@ -1,0 +1,172 @@
+//! Reads one connection: frames to arrivals with cursors, gaps as notices, and the timer for a stream that died.
+//! Unaware of how the connection was made.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::{self, Message};
+
+use crate::clock;
+use crate::inlet::Inlet;
+use crate::model::{Arrival, Timestamp, Wire};
+
+use super::cursor::{Begin, Mark, Marker, shown};
+use super::settings::WireVersion;
+use super::wire::{self, Kind, Peek, words};
+use super::{Ended, Gap, Jetstream, Opened};
+
+/// The first wire does not say that it moved a cursor. It always sends account events, so when its first event is so
+/// much later than the cursor, the cursor was moved.
+const CLAMP_US_MIN: u64 = 5 * 60 * 1_000_000;
+
+/// One connection that is being read.
+pub(super) struct Stream<'a> {
+    jetstream: &'a Jetstream,
+    inlet: &'a Inlet,
+    opened: Opened,
+    wire: Wire,
+    peek: Peek,
+    marker: Marker,
+    /// How far the connections before this one came.
+    stored: Option<Mark>,
+    /// The last event of this one.
+    mark: Option<Mark>,
+    died: bool,
+}
+
+impl<'a> Stream<'a> {
+    pub(super) fn new(
+        jetstream: &'a Jetstream,
+        inlet: &'a Inlet,
+        host: &str,
+        opened: Opened,
+        stored: Option<Mark>,
+    ) -> Self {
+        let version = jetstream.settings.wire;
+        let wire = wire::wire(version);
+        let (peek, marker) = (Peek::new(version), Marker::new(wire, host));
+        Self { jetstream, inlet, opened, wire, peek, marker, stored, mark: None, died: false }
+    }
+
+    /// Whether the host deserves the next run too: it knows our cursor.
+    pub(super) fn is_good(&self) -> bool {
+        self.mark.is_some() && !self.died
+    }
+
+    /// Hands over frames until the connection ends.
+    pub(super) async fn read(&mut self) -> Ended {
+        let dead_after = Duration::from_secs(self.jetstream.settings.dead_after_s);
+        let mut alive = Instant::now();
+        let mut dead = std::pin::pin!(sleep_until(alive + dead_after));
+        loop {
+            let message = tokio::select! {
+                message = self.opened.socket.next() => message,
+                () = &mut dead => {
+                    if alive.elapsed() >= dead_after {
+                        self.died = true;
+                        return retry(format!("silent for {} s", dead_after.as_secs()));
+                    }
+                    dead.as_mut().reset(alive + dead_after);
+                    continue;
+                }
+            };
+            let is_life = match message {
+                Some(Ok(message)) => self.take(message).await,
+                Some(Err(cause)) => Err(self.broken(&cause)),
+                None => Err(retry("the connection ended".to_owned())),
+            };
+            match is_life {
+                // After the hand-over: waiting for the turn is not the stream's silence.
+                Ok(true) => alive = Instant::now(),
+                Ok(false) => {}
+                Err(ended) => return ended,
+            }
+        }
+    }
+
+    /// Takes one message; says whether it proves that the stream lives. A host that went silent may go on answering
+    /// pings, so a ping counts only where no event for long is normal: with a filter of authors on the second wire.
+    async fn take(&mut self, message: Message) -> Result<bool, Ended> {
+        match message {
+            Message::Text(text) => self.frame(text.as_bytes().to_vec()).await.map(|()| true),
+            Message::Binary(bytes) => {
+                let inflated = self.opened.inflater.as_mut().and_then(|inflater| inflater.inflate(&bytes));
+                // What cannot be unpacked goes on as it is, to be counted as rejected.
+                self.frame(inflated.unwrap_or_else(|| bytes.to_vec())).await.map(|()| true)
+            }
+            Message::Ping(_) | Message::Pong(_) => {
+                let settings = &self.jetstream.settings;
+                Ok(settings.wire == WireVersion::V2 && !settings.dids.is_empty())
+            }
+            Message::Close(None) => Err(retry("closed by the server".to_owned())),
+            Message::Close(Some(close)) => {
+                let reason = words(&close.reason);
+                Err(retry(format!("closed by the server: {} {reason}", u16::from(close.code))))
+            }
+            Message::Frame(_) => Ok(true),
+        }
+    }
+
+    /// Hands over one frame. A frame that does not say how far it is has the cursor of the one before on this
+    /// connection: a seq of another host means nothing here.
+    async fn frame(&mut self, body: Vec<u8>) -> Result<(), Ended> {
+        let fetched_at = clock::now();
+        match self.peek.mark(&body, fetched_at) {
+            Some(mark) => self.advance(mark).await?,
+            None => match self.peek.kind(&body) {
+                Kind::Event => {}
+                Kind::Outdated(said) => return self.outdated(&said).await,
+                Kind::Error(said) => return Err(retry(said)),
+            },
+        }
+        self.hand_over(body, fetched_at).await
+    }
+
+    async fn hand_over(&mut self, body: Vec<u8>, fetched_at: Timestamp) -> Result<(), Ended> {
+        let cursor = self.mark.map(|mark| self.marker.cursor(mark));
+        let source = self.jetstream.source.clone();
+        let arrival = Arrival { source, wire: self.wire, body, fetched_at, cursor };
+        self.inlet.send(arrival).await.map_err(|_| Ended::Stopped)
+    }
+
+    /// Moves on to an event; the first one tells whether the server began where it was asked to.
+    async fn advance(&mut self, mark: Mark) -> Result<(), Ended> {
+        if self.mark.is_none() {
+            let why = match (self.jetstream.settings.wire, self.opened.begin) {
+                (WireVersion::V1, Begin::Time(asked)) if mark.time_us > asked.saturating_add(CLAMP_US_MIN) => {
+                    Some("the server began later than it was asked to")
+                }
+                (_, Begin::Seq(asked)) if mark.cursor < asked => Some("the server counts its events anew"),
+                _ => None,
+            };
+            if let (Some(why), Some(stored)) = (why, self.stored) {
+                let gap = Gap { from: shown(stored.time_us), to: shown(mark.time_us), why };
+                self.jetstream.declare(gap, None, self.inlet).await?;
+            }
+        }
+        self.mark = Some(mark);
+        Ok(())
+    }
+
+    /// The second wire says that it moved the cursor.
+    async fn outdated(&mut self, said: &str) -> Result<(), Ended> {
+        let from = self.stored.map_or_else(String::new, |mark| shown(mark.time_us));
+        let to = wire::number_above(said, 0).map_or_else(|| said.to_owned(), |seq| format!("seq {seq}"));
+        let gap = Gap { from, to, why: "the server no longer has the time that was asked for" };
+        self.jetstream.declare(gap, None, self.inlet).await
+    }
+
+    fn broken(&self, cause: &tungstenite::Error) -> Ended {
+        match cause {
+            tungstenite::Error::Capacity(_) => {
+                retry(format!("a frame over {} bytes", self.jetstream.settings.frame_bytes_max))
+            }
+            other => retry(other.to_string()),
+        }
+    }
+}
+
+fn retry(cause: String) -> Ended {
+    Ended::Retry { after: None, cause }
+}
