@@ -65,6 +65,8 @@ fn clamp(text: &str, byte: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The span of `part` in `text`.
@@ -118,6 +120,25 @@ mod tests {
             assert_eq!(place.chars, text[..start].chars().count());
             assert_eq!(place.utf16, text[..start].encode_utf16().count());
             assert_eq!((end.byte, rest), (text.len(), &text[start..]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_spans_of_any_text_are_counted_as_the_standard_library_counts(
+            text in ".{0,40}",
+            ends in prop::collection::vec((0_u32..200, 0_u32..200), 0..8),
+        ) {
+            let spans: Vec<Span> = ends.iter().map(|&(start, end)| Span { start, end }).collect();
+            let offsets = Offsets::of(&text, spans.iter().copied());
+            for span in spans {
+                let (start, end, form) = offsets.locate(span);
+                prop_assert_eq!(form, &text[start.byte..end.byte]);
+                for place in [start, end] {
+                    prop_assert_eq!(place.chars, text[..place.byte].chars().count());
+                    prop_assert_eq!(place.utf16, text[..place.byte].encode_utf16().count());
+                }
+            }
         }
     }
 

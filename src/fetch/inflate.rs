@@ -64,7 +64,8 @@ pub(super) fn inflate(encoding: Encoding, packed: Vec<u8>, bytes_max: usize) -> 
 }
 
 fn is_zlib(packed: &[u8]) -> bool {
-    matches!(packed, [first, second, ..] if first & 0x0f == 8 && (u16::from(*first) << 8 | u16::from(*second)) % 31 == 0)
+    let Some(&[first, second]) = packed.first_chunk() else { return false };
+    first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31)
 }
 
 fn read(decoder: impl Read, bytes_max: usize) -> Result<Vec<u8>, InflateError> {

@@ -26,7 +26,7 @@ use crate::sources::feeds::Feeds;
 use crate::sources::jetstream::Jetstream;
 use crate::sources::recording::{Recorder, Recording};
 use crate::store::gate::{DiskGate, Level};
-use crate::store::{OpenError, ReadError, Store, StoreFailure, WriterHandle, retain, start_writer};
+use crate::store::{OpenError, ReadError, Store, StoreFailure, WriterHandle, WriterThread, retain, start_writer};
 
 use super::report;
 use super::supervise::{Supervised, supervise};
@@ -88,7 +88,7 @@ pub struct Daemon {
     options: RunOptions,
     store: Store,
     writer: WriterHandle,
-    writer_thread: std::thread::JoinHandle<()>,
+    writer_thread: WriterThread,
     indexer_thread: std::thread::JoinHandle<()>,
     services: Arc<Services>,
     turn: Turn,
@@ -107,7 +107,11 @@ impl Daemon {
     pub async fn start(config: Config, options: RunOptions) -> Result<Self, RunError> {
         let base = &config.base;
         let store = Store::open(&base.data_dir.join("store"), &base.store)?;
-        let (writer, writer_thread) = start_writer(store.clone())?;
+        // The thread is bound first and so dropped last: on an error every handle goes before it is waited for.
+        let (writer_thread, writer) = {
+            let (writer, thread) = start_writer(store.clone())?;
+            (thread, writer)
+        };
         let keeper = Keeper::load(&base.projects_dir, config.routes(), store.clone(), writer.clone()).await;
         let keeper = Arc::new(keeper.map_err(|cause| refuse(&cause))?);
         let gate = Arc::new(DiskGate::new(base.disk.clone(), &base.data_dir));
@@ -362,9 +366,7 @@ impl Daemon {
         let failure = failure.or_else(|| writer.failure());
         drop(writer);
         drop(services);
-        if failure.is_none() {
-            tokio::task::spawn_blocking(move || writer_thread.join()).await.ok();
-        }
+        tokio::task::spawn_blocking(move || drop(writer_thread)).await.ok();
         info!("stopped");
         failure.map_or(Ok(()), |failure| Err(failure.into()))
     }

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::num::IntErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,11 +174,12 @@ fn judge_error(error: &reqwest::Error) -> Attempt {
     retry(class, &cause)
 }
 
-/// Seconds, or a date of HTTP. A date that has passed asks for nothing.
+/// Seconds, or a date of HTTP. A date that has passed asks for nothing; more seconds than can be counted ask for all.
 fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let after = match value.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
+        Err(cause) if *cause.kind() == IntErrorKind::PosOverflow => Duration::MAX,
         Err(_) => {
             let date = DateTimeParser::new().parse_timestamp(value).ok()?;
             Timestamp::from_millis(date.as_millisecond()).since(now)
@@ -369,6 +371,7 @@ mod tests {
         let now: Timestamp = "1994-11-06T08:49:00.000Z".parse().unwrap();
         assert_eq!(retry_after(" 120 ", now), Some(Duration::from_mins(2)));
         assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(37)));
+        assert_eq!(retry_after("99999999999999999999", now), Some(Duration::MAX));
         for nothing in ["0", "-5", "soon", "Sun, 06 Nov 1994 08:48:59 GMT", ""] {
             assert_eq!(retry_after(nothing, now), None, "{nothing}");
         }

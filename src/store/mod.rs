@@ -23,4 +23,4 @@ pub use rows::{
     OutboxRow, PostState, QueryVersionRow, RowError, decode, encode,
 };
 pub use totals::{Tally, Totals};
-pub use writer::{StoreFailure, WriterClosed, WriterHandle, start_writer};
+pub use writer::{StoreFailure, WriterClosed, WriterHandle, WriterThread, start_writer};

@@ -162,7 +162,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Starts the writer. It ends when every handle is dropped, or on a failure of the disk.
-pub fn start_writer(store: Store) -> Result<(WriterHandle, std::thread::JoinHandle<()>), ReadError> {
+pub fn start_writer(store: Store) -> Result<(WriterHandle, WriterThread), ReadError> {
     let (sender, receiver) = mpsc::channel(MESSAGES_MAX);
     let shared = Arc::new(Shared::default());
     let endpoints: HashMap<_, _> = store.endpoints()?.into_iter().collect();
@@ -179,7 +179,19 @@ pub fn start_writer(store: Store) -> Result<(WriterHandle, std::thread::JoinHand
         .name("store-writer".to_owned())
         .spawn(move || writer.run(receiver))
         .expect("a thread can be started");
-    Ok((WriterHandle { messages: sender, shared }, thread))
+    Ok((WriterHandle { messages: sender, shared }, WriterThread(Some(thread))))
+}
+
+/// The writer's thread. Dropping it waits for the writer to end, so that the store is closed before the process exits:
+/// to be declared before every handle, and so dropped after them.
+pub struct WriterThread(Option<std::thread::JoinHandle<()>>);
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        if self.0.take().is_some_and(|thread| thread.join().is_err()) {
+            error!("the store's writer panicked");
+        }
+    }
 }
 
 struct Writer {

@@ -364,71 +364,64 @@ fn sample(path: &str) -> Option<Feed> {
     Some(parse(&text, &Url::parse("http://127.0.0.1:18080/feed/").unwrap()).unwrap())
 }
 
+/// Real answers: how many entries, and the title and the guid of the first.
+const SAMPLES: &[(&str, usize, &str, &str)] = &[
+    ("wordpress/feed_.body", 4, "Hello world!", "http://127.0.0.1:18080/?p=1"),
+    ("wordpress/feed_atom_.body", 4, "Hello world!", "http://127.0.0.1:18080/?p=1"),
+    (
+        "wordpress/comments_feed_.body",
+        4,
+        "Comment on Hello world! by A WordPress Commenter",
+        "http://127.0.0.1:18080/?p=1#comment-1",
+    ),
+    ("wordpress/post_comments_feed.xml", 1, "By: A WordPress Commenter", "http://127.0.0.1:18080/?p=1#comment-1"),
+    ("ghost/rss_.b", 2, "Acme widgets on Ghost", "6b02867b821e3f7bdee3615b"),
+    ("isso/feed.xml", 1, "Comment #1", "tag:localhost:18090,2018:/isso/1/1"),
+    ("askbot/_feeds_rss_.b", 1, "Is the Acme widget any good?", "http://localhost/question/1/"),
+    (
+        "askbot/_feeds_question_1_.b",
+        3,
+        "Is the Acme widget any good?",
+        "http://localhost/question/1/is-the-acme-widget-any-good/",
+    ),
+    ("nodebb-1.4/_recent.rss.b", 1, "Welcome to your NodeBB!", "http://127.0.0.1:14567/topic/1/welcome-to-your-nodebb"),
+    (
+        "nodebb-1.4/_topic_1.rss.b",
+        1,
+        "Reply to Welcome to your NodeBB! on Invalid Date",
+        "http://127.0.0.1:14567/post/1",
+    ),
+    ("mybb-1.8.37/_syndication_php.html", 1, "Acme widgets thread 製品", "http://127.0.0.1:18082/showthread.php?tid=1"),
+    (
+        "mybb-1.8.37/_syndication_php_type_atom1_0_limit_5.html",
+        1,
+        "Acme widgets thread 製品",
+        "http://127.0.0.1:18082/showthread.php?tid=1",
+    ),
+    (
+        "smf-2.1.5/_index_php_action__xml_type_rss2_sa_recent_limit_10.html",
+        3,
+        "Re: Acme widgets in SMF",
+        "tag:127.0.0.1,2026-11-22:msg=3",
+    ),
+    (
+        "smf-2.1.5/_index_php_action__xml_type_atom_sa_news.html",
+        2,
+        "Acme widgets in SMF",
+        "tag:127.0.0.1,2026-11-22:topic=2",
+    ),
+    (
+        "hyperkitty/_hyperkitty_list_acme_example_org_feed_.b",
+        2,
+        "Re: Acme widgets list post",
+        "http://example.com/hyperkitty/list/acme@example.org/message/OTLUYMYWXPT7WCYHFSCYHYHMYOGWPXJR/",
+    ),
+    ("snac2/alice.rss.b", 2, "second acme note, 製品...", "http://127.0.0.1:18001/alice/p/1795325277.139162"),
+];
+
 #[test]
 fn the_feeds_of_real_programs_are_read_without_repair() {
-    for (path, entries, title, guid) in [
-        ("wordpress/feed_.body", 4, "Hello world!", "http://127.0.0.1:18080/?p=1"),
-        ("wordpress/feed_atom_.body", 4, "Hello world!", "http://127.0.0.1:18080/?p=1"),
-        (
-            "wordpress/comments_feed_.body",
-            4,
-            "Comment on Hello world! by A WordPress Commenter",
-            "http://127.0.0.1:18080/?p=1#comment-1",
-        ),
-        ("wordpress/post_comments_feed.xml", 1, "By: A WordPress Commenter", "http://127.0.0.1:18080/?p=1#comment-1"),
-        ("ghost/rss_.b", 2, "Acme widgets on Ghost", "6b02867b821e3f7bdee3615b"),
-        ("isso/feed.xml", 1, "Comment #1", "tag:localhost:18090,2018:/isso/1/1"),
-        ("askbot/_feeds_rss_.b", 1, "Is the Acme widget any good?", "http://localhost/question/1/"),
-        (
-            "askbot/_feeds_question_1_.b",
-            3,
-            "Is the Acme widget any good?",
-            "http://localhost/question/1/is-the-acme-widget-any-good/",
-        ),
-        (
-            "nodebb-1.4/_recent.rss.b",
-            1,
-            "Welcome to your NodeBB!",
-            "http://127.0.0.1:14567/topic/1/welcome-to-your-nodebb",
-        ),
-        (
-            "nodebb-1.4/_topic_1.rss.b",
-            1,
-            "Reply to Welcome to your NodeBB! on Invalid Date",
-            "http://127.0.0.1:14567/post/1",
-        ),
-        (
-            "mybb-1.8.37/_syndication_php.html",
-            1,
-            "Acme widgets thread 製品",
-            "http://127.0.0.1:18082/showthread.php?tid=1",
-        ),
-        (
-            "mybb-1.8.37/_syndication_php_type_atom1_0_limit_5.html",
-            1,
-            "Acme widgets thread 製品",
-            "http://127.0.0.1:18082/showthread.php?tid=1",
-        ),
-        (
-            "smf-2.1.5/_index_php_action__xml_type_rss2_sa_recent_limit_10.html",
-            3,
-            "Re: Acme widgets in SMF",
-            "tag:127.0.0.1,2026-11-22:msg=3",
-        ),
-        (
-            "smf-2.1.5/_index_php_action__xml_type_atom_sa_news.html",
-            2,
-            "Acme widgets in SMF",
-            "tag:127.0.0.1,2026-11-22:topic=2",
-        ),
-        (
-            "hyperkitty/_hyperkitty_list_acme_example_org_feed_.b",
-            2,
-            "Re: Acme widgets list post",
-            "http://example.com/hyperkitty/list/acme@example.org/message/OTLUYMYWXPT7WCYHFSCYHYHMYOGWPXJR/",
-        ),
-        ("snac2/alice.rss.b", 2, "second acme note, 製品...", "http://127.0.0.1:18001/alice/p/1795325277.139162"),
-    ] {
+    for &(path, entries, title, guid) in SAMPLES {
         let Some(feed) = sample(path) else { continue };
         let first = &feed.entries[0];
         assert_eq!((feed.entries.len(), feed.salvaged, feed.cut), (entries, false, false), "{path}");

@@ -193,7 +193,10 @@ impl Parser<'_> {
         let part = self.any(field)?;
         let Some(close) = self.peek().map(|token| token.span.end) else { return Err(missing(open)) };
         self.at += 1;
-        Ok(Part { span: open.start..close, bare_all: false, ..part })
+        let span = open.start..close;
+        let widened = |loose: Option<Range<usize>>| loose.map(|at| if at == part.span { span.clone() } else { at });
+        let (loose, loose_negated) = (widened(part.loose), widened(part.loose_negated));
+        Ok(Part { node: part.node, loose, loose_negated, span, bare_all: false })
     }
 
     /// One value, or a group of values.
@@ -203,7 +206,10 @@ impl Parser<'_> {
             return Err(mistake("missing_value", name, message, None));
         }
         let part = self.term(Some(field))?;
-        Ok(Part { span: name.start..part.span.end, ..part })
+        let span = name.start..part.span.end;
+        let whole = |loose: Option<Range<usize>>| loose.map(|_| span.clone());
+        let (loose, loose_negated) = (whole(part.loose), whole(part.loose_negated));
+        Ok(Part { node: part.node, loose, loose_negated, span, bare_all: false })
     }
 }
 

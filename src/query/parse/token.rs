@@ -89,7 +89,7 @@ fn nearest(name: &str) -> Option<&'static str> {
     }
     let known = BUILT.iter().map(|(known, _)| *known).chain(NOT_BUILT);
     let (slips, known) = known.map(|known| (slips(name, known), known)).min_by_key(|(slips, _)| *slips)?;
-    (slips <= FIELD_SLIPS_MAX).then_some(known)
+    (slips <= FIELD_SLIPS_MAX && 2 * slips <= name.len()).then_some(known)
 }
 
 /// Letters to add, drop or exchange to come from one name to the other (Levenshtein).

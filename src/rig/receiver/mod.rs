@@ -556,6 +556,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_status_on_the_wire_is_what_the_contract_says() {
+        let (receiver, webhook) = pair().await;
+        receiver.set_behaviour(Box::new(|number, _| Reply::Status(199 + number as u16)));
+        for status in 200..=599 {
+            let expected = match status {
+                200..=299 => "delivered",
+                300..=399 | 401 | 403..=405 => "misconfigured",
+                408 | 409 | 425 | 429 | 500..=599 => "unavailable",
+                410 => "gone",
+                _ => "refused",
+            };
+            let attempt = webhook.deliver(&event(1, 0)).await;
+            let found = match &attempt {
+                Attempt::Delivered => "delivered",
+                Attempt::Gone => "gone",
+                Attempt::Reject { .. } => "refused",
+                Attempt::Retry { class, .. } => class.name(),
+            };
+            assert_eq!(found, expected, "{status}: {attempt:?}");
+        }
+        assert_eq!(receiver.stats().verified, 400);
+    }
+
+    #[tokio::test]
     async fn memory_is_bounded_and_a_stopped_receiver_frees_its_port() {
         let directory = tempfile::tempdir().unwrap();
         let secret = Secret::random();

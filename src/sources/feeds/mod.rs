@@ -84,7 +84,7 @@ impl Source for Feeds {
                 Some(back) = round.visits.join_next() => match back {
                     Ok(Ok(back)) => round.welcome(back),
                     Ok(Err(Closed)) => return Ended::Stopped,
-                    Err(panic) => return Ended::Retry { after: None, cause: format!("a visit to a feed broke off: {panic}") },
+                    Err(panic) => return Ended::Retry { after: None, cause: format!("a visit broke off: {panic}") },
                 },
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
             }

@@ -150,7 +150,7 @@ impl Poller {
         }
         if notes.flood > 0 {
             metrics::feed_vanished(source, "flood", notes.flood);
-            warn!(%source, %feed, entries = notes.flood, "too many entries vanished at once to be deletions; nothing is deleted");
+            warn!(%source, %feed, entries = notes.flood, "too many entries vanished at once; nothing is deleted");
         }
         if polled.state.address != slot.state.address {
             info!(%source, %feed, to = %polled.state.address, "the feed has moved for good");

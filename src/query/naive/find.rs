@@ -1,0 +1,201 @@
+//! Where one literal stands in one text.
+
+use std::ops::Range;
+
+use super::super::{Literal, LiteralKind};
+use super::glyph::{Glyph, glyphs, is_variation};
+use super::text::{Text, is_at, is_hash, is_unspaced};
+
+/// Characters that may part two words of a phrase.
+const GAP_LETTERS_MAX: usize = 8;
+
+/// The byte ranges of a literal's occurrences: the leftmost first, the next behind its end.
+pub fn occurrences(literal: &Literal, text: &Text<'_>) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = match literal.kind {
+        LiteralKind::Word => at_glyphs(text, |start| word(&glyphs(&literal.text), text, start)),
+        LiteralKind::Prefix => at_glyphs(text, |start| prefix(&glyphs(&literal.text), text, start)),
+        LiteralKind::Phrase => {
+            let words: Vec<_> = literal.text.split_whitespace().map(glyphs).filter(|word| !word.is_empty()).collect();
+            at_glyphs(text, |start| phrase(&words, text, start))
+        }
+        LiteralKind::Exact => exact(&literal.text, text),
+        LiteralKind::Hashtag => entities(&glyphs(&literal.text), text, is_hash, |text, start| text.run_end(start)),
+        LiteralKind::Name => entities(&glyphs(&literal.text), text, is_at, name_end),
+        LiteralKind::Symbol => symbol(&literal.text, text),
+    };
+    let mut free = 0;
+    found.retain(|range| {
+        let fits = range.start >= free;
+        free = if fits { range.end } else { free };
+        fits
+    });
+    found
+}
+
+/// What `end` finds at each glyph: a range of letters, told in bytes.
+fn at_glyphs(text: &Text<'_>, end: impl Fn(usize) -> Option<usize>) -> Vec<Range<usize>> {
+    (0..text.glyphs.len())
+        .filter(|&start| text.glyphs[start].first)
+        .filter_map(|start| Some(bytes(text, text.glyphs[start].letters.start..end(start)?)))
+        .collect()
+}
+
+fn bytes(text: &Text<'_>, letters: Range<usize>) -> Range<usize> {
+    text.letters[letters.start].at..text.letters[letters.end - 1].end()
+}
+
+/// The letter behind a word that begins at the glyph `start`.
+fn word(word: &[Glyph], text: &Text<'_>, start: usize) -> Option<usize> {
+    let first = text.glyphs[start].letters.start;
+    let end = letters_end(text, spelt(word, text, start)?)?;
+    let edges = (text.begins(first) || text.is_seam(first)) && (text.ends(end) || text.is_seam(end));
+    edges.then_some(end)
+}
+
+fn prefix(head: &[Glyph], text: &Text<'_>, start: usize) -> Option<usize> {
+    let end = text.glyphs[spelt(head, text, start)? - 1].letters.end;
+    let first = text.glyphs[start].letters.start;
+    if !text.begins(first) && !text.is_seam(first) {
+        return None;
+    }
+    Some(if is_unspaced(text.letters[end - 1].letter) { end } else { text.run_end(end) })
+}
+
+fn phrase(words: &[Vec<Glyph>], text: &Text<'_>, start: usize) -> Option<usize> {
+    if !text.begins(text.glyphs[start].letters.start) {
+        return None;
+    }
+    let mut starts = vec![start];
+    let mut ends = Vec::new();
+    for word in words {
+        ends = starts.iter().filter_map(|&start| letters_end(text, spelt(word, text, start)?)).collect();
+        starts = ends.iter().flat_map(|&end| behind_gap(text, end)).collect();
+        starts.sort_unstable();
+        starts.dedup();
+    }
+    ends.into_iter().filter(|&end| text.ends(end)).min()
+}
+
+/// The glyphs with which the next word of a phrase may begin after a word that ends before the letter `end`.
+fn behind_gap(text: &Text<'_>, end: usize) -> Vec<usize> {
+    let mut starts = Vec::new();
+    let touching = [end - 1, end].iter().any(|&place| text.letters.get(place).is_some_and(|at| is_unspaced(at.letter)));
+    if touching {
+        starts.extend(glyph_at(text, end));
+    }
+    for gap in 1..=GAP_LETTERS_MAX {
+        let Some(letter) = text.letters.get(end + gap - 1) else { break };
+        let paragraph = gap > 1 && letter.letter == '\n' && text.letters[end + gap - 2].letter == '\n';
+        if letter.address || letter.word || paragraph {
+            break;
+        }
+        starts.extend(glyph_at(text, end + gap));
+    }
+    starts
+}
+
+/// The glyph that begins with the letter at `place`.
+fn glyph_at(text: &Text<'_>, place: usize) -> Option<usize> {
+    let at = text.glyphs.partition_point(|glyph| glyph.letters.start < place);
+    text.glyphs.get(at).is_some_and(|glyph| glyph.letters.start == place).then_some(at)
+}
+
+/// The letter behind the glyphs before `end`, unless a letter is cut in two there.
+fn letters_end(text: &Text<'_>, end: usize) -> Option<usize> {
+    let last = &text.glyphs[end - 1];
+    last.last.then_some(last.letters.end)
+}
+
+/// The glyph behind `word`, if it is spelt at `start`. An apostrophe or a hyphen inside the word may be another one in
+/// the text, white space, or nothing.
+fn spelt(word: &[Glyph], text: &Text<'_>, start: usize) -> Option<usize> {
+    let mut at = start;
+    for (place, wanted) in word.iter().enumerate() {
+        if place > 0 && place + 1 < word.len() && is_joint(wanted) {
+            at += joint(text, at);
+            continue;
+        }
+        let found = text.glyphs.get(at).filter(|found| !text.letters[found.letters.start].address)?;
+        if !wanted.finds(&found.glyph) {
+            return None;
+        }
+        at += 1;
+    }
+    (at > start).then_some(at)
+}
+
+/// How many glyphs from `at` on may stand for a joint.
+fn joint(text: &Text<'_>, at: usize) -> usize {
+    let rest = &text.glyphs[at..];
+    if rest.first().is_some_and(|glyph| is_joint(&glyph.glyph)) {
+        return 1;
+    }
+    let is_gap = |letters: &Range<usize>| text.letters[letters.clone()].iter().all(|letter| letter.letter.is_whitespace());
+    rest.iter().take_while(|glyph| is_gap(&glyph.letters)).count()
+}
+
+/// Apostrophes and hyphens.
+fn is_joint(glyph: &Glyph) -> bool {
+    matches!(glyph.base, '\'' | '\u{2019}' | '\u{2bc}' | '`' | '-' | '\u{2010}' | '\u{2011}' | '\u{2013}')
+}
+
+fn exact(wanted: &str, text: &Text<'_>) -> Vec<Range<usize>> {
+    let starts = text.text.char_indices().filter(|(at, _)| !wanted.is_empty() && text.text[*at..].starts_with(wanted));
+    let ranges = starts.map(|(at, _)| at..at + wanted.len());
+    ranges.filter(|range| searched(text, range) && text.begins(text.place(range.start)) && text.ends(text.place(range.end))).collect()
+}
+
+/// Whether no address lies in a range of bytes.
+fn searched(text: &Text<'_>, range: &Range<usize>) -> bool {
+    text.letters[text.place(range.start)..text.place(range.end)].iter().all(|letter| !letter.address)
+}
+
+fn symbol(wanted: &str, text: &Text<'_>) -> Vec<Range<usize>> {
+    let wanted: Vec<char> = wanted.chars().filter(|&letter| !is_variation(letter)).collect();
+    let letters: Vec<(usize, char)> = text.text.char_indices().filter(|(_, letter)| !is_variation(*letter)).collect();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let found = letters.windows(wanted.len()).filter(|window| window.iter().map(|(_, letter)| letter).eq(&wanted));
+    let ranges = found.map(|window| {
+        let (last, letter) = window[window.len() - 1];
+        window[0].0..last + letter.len_utf8()
+    });
+    ranges.filter(|range| searched(text, range)).collect()
+}
+
+/// Runs after a sign that are the whole of what is wanted.
+fn entities(
+    wanted: &[Glyph],
+    text: &Text<'_>,
+    is_sign: fn(char) -> bool,
+    run_end: fn(&Text<'_>, usize) -> usize,
+) -> Vec<Range<usize>> {
+    let is_sign = |place: &usize| is_sign(text.letters[*place].letter) && !text.letters[*place].address;
+    let free = |place: &usize| place.checked_sub(1).is_none_or(|before| !text.letters[before].word);
+    let signs = (0..text.letters.len()).filter(is_sign).filter(free);
+    let entities = signs.filter_map(|sign| {
+        let end = run_end(text, sign + 1);
+        let run: Vec<_> = text.glyphs.iter().filter(|glyph| (sign + 1..end).contains(&glyph.letters.start)).collect();
+        let whole = run.first()?.letters.start == sign + 1;
+        (whole && same(wanted, run.iter().map(|placed| &placed.glyph))).then(|| bytes(text, sign..end))
+    });
+    entities.collect()
+}
+
+/// Whether glyphs of a text are, one by one, what is wanted.
+pub fn same<'a>(wanted: &[Glyph], found: impl ExactSizeIterator<Item = &'a Glyph>) -> bool {
+    wanted.len() == found.len() && wanted.iter().zip(found).all(|(wanted, found)| wanted.finds(found))
+}
+
+/// The end of a name: dots and hyphens belong to it if more of it follows.
+fn name_end(text: &Text<'_>, start: usize) -> usize {
+    let mut end = text.run_end(start);
+    while end > start
+        && text.letters.get(end).is_some_and(|letter| matches!(letter.letter, '.' | '-' | '．' | '－') && !letter.address)
+        && text.letters.get(end + 1).is_some_and(|letter| letter.word)
+    {
+        end = text.run_end(end + 1);
+    }
+    end
+}

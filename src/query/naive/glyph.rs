@@ -1,0 +1,157 @@
+//! Letters as they are compared: a base with its marks, whatever case or width it was written in.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// Stands for the stroke of ł, ø, đ, ħ and ŧ, which Unicode does not take apart.
+const STROKE: char = '\u{335}';
+const DOT_ABOVE: char = '\u{307}';
+const GRAVE: char = '\u{300}';
+const ACUTE: char = '\u{301}';
+
+/// One letter, or one other character.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glyph {
+    pub base: char,
+    pub marks: Vec<char>,
+}
+
+impl Glyph {
+    /// Whether this, typed in a query, finds `other` in a text: without marks it finds the letter with any marks.
+    pub fn finds(&self, other: &Self) -> bool {
+        self.base == other.base && (self.marks.is_empty() || self.marks == other.marks)
+    }
+}
+
+/// The glyphs of a literal or of another short text.
+pub fn glyphs(text: &str) -> Vec<Glyph> {
+    let letters: Vec<char> = text.chars().filter(|&letter| !is_ignored(letter)).collect();
+    clusters(&letters).flat_map(fold).collect()
+}
+
+/// Cuts before every character that does not continue the one before it.
+pub fn clusters(letters: &[char]) -> impl Iterator<Item = &[char]> {
+    letters.chunk_by(|_, &next| continues(next))
+}
+
+/// Combining marks, the vowels and finals of Hangul written apart, the voicing of half-width kana.
+fn continues(letter: char) -> bool {
+    is_combining_mark(letter) || matches!(letter, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
+}
+
+/// Characters that a text may hold anywhere without being another text.
+pub fn is_ignored(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '\u{640}' | '™' | '℠') || is_variation(letter)
+}
+
+/// Selects how the character before it is drawn.
+pub fn is_variation(letter: char) -> bool {
+    matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// The vowel signs of Arabic and the points of Hebrew: never compared.
+fn is_unwritten(mark: char) -> bool {
+    matches!(mark, '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' | '\u{591}'..='\u{5c7}')
+}
+
+/// Marks that a query may leave out. All other combining characters (the vowels of Thai, of Devanagari) are letters.
+fn is_optional(mark: char) -> bool {
+    matches!(mark,
+        '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe20}'..='\u{fe2f}')
+}
+
+/// The glyphs of one cluster.
+pub fn fold(cluster: &[char]) -> Vec<Glyph> {
+    let mut glyphs: Vec<Glyph> = Vec::new();
+    for letter in cluster.iter().copied().nfkc() {
+        for part in apart(letter) {
+            if is_combining_mark(part) && is_unwritten(part) {
+                continue;
+            }
+            match glyphs.last_mut() {
+                Some(glyph) if is_optional(part) => mark(glyph, part),
+                _ => glyphs.extend(bases(part)),
+            }
+        }
+    }
+    glyphs
+}
+
+/// A letter taken apart, unless its marks are part of it.
+fn apart(letter: char) -> Vec<char> {
+    match letter {
+        'й' | 'Й' | 'ї' | 'Ї' | 'ў' | 'Ў' | 'ؤ' | 'ئ' | '\u{3040}'..='\u{30ff}' | '\u{ac00}'..='\u{d7a3}' => vec![letter],
+        _ => letter.nfd().collect(),
+    }
+}
+
+/// Adds a mark to a glyph, if it makes a difference there.
+fn mark(glyph: &mut Glyph, mark: char) {
+    let cyrillic = matches!(glyph.base, '\u{400}'..='\u{52f}');
+    let dropped = match mark {
+        ACUTE | GRAVE => cyrillic,
+        DOT_ABOVE => glyph.base == 'i',
+        '\u{308}' => glyph.base == 'е',
+        _ => false,
+    };
+    if !dropped {
+        glyph.marks.push(mark);
+    }
+}
+
+/// What a character without marks is compared as.
+fn bases(letter: char) -> Vec<Glyph> {
+    let plain = |base| vec![Glyph { base, marks: Vec::new() }];
+    let stroked = |base| vec![Glyph { base, marks: vec![STROKE] }];
+    match letter {
+        'ł' | 'Ł' => stroked('l'),
+        'ø' | 'Ø' => stroked('o'),
+        'đ' | 'Đ' => stroked('d'),
+        'ħ' | 'Ħ' => stroked('h'),
+        'ŧ' | 'Ŧ' => stroked('t'),
+        'ß' | 'ẞ' => [plain('s'), plain('s')].concat(),
+        'ı' => plain('i'),
+        'ς' => plain('σ'),
+        'ٱ' => plain('ا'),
+        'ى' => plain('ي'),
+        'ة' => plain('ه'),
+        _ => letter.to_lowercase().flat_map(plain).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds(query: &str, text: &str) -> bool {
+        let (query, text) = (glyphs(query), glyphs(text));
+        query.len() == text.len() && query.iter().zip(&text).all(|(query, text)| query.finds(text))
+    }
+
+    #[test]
+    fn marks_may_be_left_out_and_are_never_made_up() {
+        for (plain, marked) in [("nino", "niño"), ("lodz", "Łódź"), ("ore", "Øre"), ("λογος", "ΛΌΓΟΣ"), ("em", "ệm")] {
+            assert!(finds(plain, marked) && finds(marked, marked) && !finds(marked, plain), "{plain} {marked}");
+        }
+    }
+
+    #[test]
+    fn some_letters_are_the_same_both_ways() {
+        let same = [
+            ("straße", "STRASSE"), ("ёлка", "елка"), ("İI", "ıi"), ("أحمد", "احمد"), ("مصطفى", "مصطفي"), ("مدرسة", "مدرسه"),
+            ("كِتَابٌ", "كتاب"), ("שָׁלוֹם", "שלום"), ("ﾀﾜｰ", "タワー"), ("ＡＢＣ", "abc"), ("λόγος", "ΛΌΓΟΣ"), ("за́мок", "замок"),
+            ("vo\u{ad}da", "voda"), ("ﬁsh", "fish"), ("й", "и\u{306}"), ("ﾊﾞ", "バ"), ("한", "\u{1112}\u{1161}\u{11ab}"),
+        ];
+        for (one, other) in same {
+            assert!(finds(one, other) && finds(other, one), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn some_letters_only_look_alike() {
+        for (one, other) in [("йод", "иод"), ("ї", "і"), ("ґ", "г"), ("æ", "ae"), ("が", "か"), ("ก็", "ก")] {
+            assert!(!finds(one, other) && !finds(other, one), "{one} {other}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The naive evaluator: a rule against a post, character by character, slow and obviously right. It is the oracle of
+//! the compiled matcher and shares only the tree with it; unaware of automata.
+//!
+//! What a match is:
+//!
+//! - **Fields.** Title and text are searched, each on its own. An address in them (`http://` or `https://` up to white
+//!   space) is searched by no literal and is no word.
+//! - **Letters.** A literal and a text are compared as bases with their marks, after compatibility decomposition and
+//!   case folding. A letter typed without a mark finds the letter with any marks; typed with marks, it finds exactly
+//!   these. ł ø đ ħ ŧ are marked l o d h t. The same both ways: ß ss, I ı İ i, ё е, ς σ, أ إ آ ٱ ا, ى ي, ة ه. Letters of
+//!   their own: æ œ й ї ў ґ, voiced kana, the vowel signs of Thai and of Indic scripts. Acute and grave are dropped from
+//!   Cyrillic, harakat from Arabic, points from Hebrew. Ignored everywhere: soft hyphen, tatweel, zero-width space and
+//!   joiners, BOM, variation selectors, ™ and ℠.
+//! - **Boundaries.** Word characters are letters, marks, digits and `_`. An edge of an occurrence counts if not both
+//!   sides are word characters; or their scripts differ and one is unsegmented (Han, Hiragana, Katakana, Thai, Lao,
+//!   Khmer, Myanmar; digits and marks are of no script); or the occurrence's own character there is unsegmented. An end
+//!   counts too after Hangul if a particle and a boundary follow; a start, if what stands before it, back to a boundary,
+//!   is an Arabic or Hebrew prefix of a closed table.
+//! - **Word.** An apostrophe or a hyphen inside it finds either of them, one run of white space, or nothing. In a hashtag
+//!   an edge counts too between a small letter or a digit and a capital, between letter and digit, and beside `_`.
+//! - **Phrase.** Its words in order, parted by 1 to 8 characters that are no word characters and hold no empty line; words
+//!   of unsegmented scripts may touch. Hashtags' seams do not count.
+//! - **Exact.** These code points. **Prefix.** A word's start, up to the end of the run of word characters; in
+//!   unsegmented scripts the literal alone.
+//! - **Hashtag, name.** The whole run after `#` or `@` (`.` and `-` inside a name), not after a word character; or one of
+//!   the post's hashtags or mentions, which tells no term. **Symbol.** These code points without variation selectors.
+//! - **Terms.** Occurrences of the literals in true parts that are under no NOT.
+
+use std::cell::OnceCell;
+
+use crate::model::{Field, Post, Span, Term, Verdict};
+
+use super::{Literal, LiteralKind, Node, Rule, TERMS_MAX};
+use find::{occurrences, same};
+use glyph::{Glyph, glyphs};
+use text::Text;
+
+mod find;
+mod glyph;
+mod text;
+
+/// Why `rule` matches `post`, or nothing if it does not. `verdict` tells the post's language; it is asked for only if
+/// the answer depends on it.
+pub fn matches(rule: &Rule, post: &Post, verdict: &dyn Fn() -> Verdict) -> Option<Vec<Term>> {
+    if !rule.sources.is_empty() && !rule.sources.iter().any(|source| **source == *post.source) {
+        return None;
+    }
+    let title = post.title.iter().map(|title| (Field::Title, Text::new(title)));
+    let texts = title.chain([(Field::Text, Text::new(&post.text))]).collect();
+    let evaluation = Evaluation { post, texts, ask: verdict, verdict: OnceCell::new() };
+    if !evaluation.holds(&rule.tree.root) {
+        return None;
+    }
+    if !rule.languages.is_empty() && !rule.languages.iter().any(|&lang| evaluation.verdict().satisfies(lang)) {
+        return None;
+    }
+    let mut terms = Vec::new();
+    evaluation.tell(&rule.tree.root, &mut terms);
+    terms.sort_by(|a, b| (a.field, a.span, &a.keyword).cmp(&(b.field, b.span, &b.keyword)));
+    terms.dedup();
+    terms.truncate(TERMS_MAX);
+    Some(terms)
+}
+
+struct Evaluation<'a> {
+    post: &'a Post,
+    texts: Vec<(Field, Text<'a>)>,
+    ask: &'a dyn Fn() -> Verdict,
+    verdict: OnceCell<Verdict>,
+}
+
+impl Evaluation<'_> {
+    fn verdict(&self) -> &Verdict {
+        self.verdict.get_or_init(self.ask)
+    }
+
+    fn holds(&self, node: &Node) -> bool {
+        match node {
+            Node::All(parts) => parts.iter().all(|part| self.holds(part)),
+            Node::Any(parts) => parts.iter().any(|part| self.holds(part)),
+            Node::Not(part) => !self.holds(part),
+            Node::Literal(literal) => self.stands(literal),
+            Node::Lang(lang) => self.verdict().satisfies(*lang),
+            Node::Source(source) => **source == *self.post.network || **source == *self.post.source,
+            Node::Author(author) => self.is_author(author),
+            Node::Site(site) => {
+                let below = self.post.site.strip_suffix(site.as_str());
+                below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+            }
+        }
+    }
+
+    fn is_author(&self, name: &str) -> bool {
+        let author = &self.post.author;
+        let handle = author.handle.as_ref().map(|handle| handle.trim_start_matches('@').to_lowercase());
+        handle.as_deref() == Some(name) || author.native_id == name
+    }
+
+    fn stands(&self, literal: &Literal) -> bool {
+        let listed: &[String] = match literal.kind {
+            LiteralKind::Hashtag => &self.post.hashtags,
+            LiteralKind::Name => &self.post.mentions,
+            _ => &[],
+        };
+        let wanted = glyphs(&literal.text);
+        listed.iter().any(|entry| is_entry(&wanted, entry))
+            || self.texts.iter().any(|(_, text)| !occurrences(literal, text).is_empty())
+    }
+
+    /// The occurrences of the literals that make a true node true.
+    fn tell(&self, node: &Node, terms: &mut Vec<Term>) {
+        match node {
+            Node::All(parts) => parts.iter().for_each(|part| self.tell(part, terms)),
+            Node::Any(parts) => parts.iter().filter(|part| self.holds(part)).for_each(|part| self.tell(part, terms)),
+            Node::Literal(literal) => self.texts.iter().for_each(|(field, text)| {
+                terms.extend(occurrences(literal, text).into_iter().map(|range| Term {
+                    keyword: literal.keyword.clone(),
+                    how: literal.kind.how(),
+                    field: *field,
+                    span: Span { start: range.start as u32, end: range.end as u32 },
+                }));
+            }),
+            Node::Not(_) | Node::Lang(_) | Node::Source(_) | Node::Author(_) | Node::Site(_) => {}
+        }
+    }
+}
+
+/// Whether one of the post's hashtags or mentions is what is wanted.
+fn is_entry(wanted: &[Glyph], entry: &str) -> bool {
+    let entry = glyphs(entry.trim_start_matches(['@', '#', '＠', '＃']));
+    !wanted.is_empty() && same(wanted, entry.iter())
+}

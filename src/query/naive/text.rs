@@ -1,0 +1,223 @@
+//! A field's text, character by character: what may be searched, what makes up words, and where words end.
+
+use std::ops::Range;
+
+use unicode_normalization::char::is_combining_mark;
+use unicode_script::{Script, UnicodeScript};
+
+use super::glyph::{Glyph, clusters, fold, glyphs, is_ignored};
+
+const PARTICLES: [&str; 30] = [
+    "은", "는", "이", "가", "을", "를", "에", "의", "와", "과", "도", "로", "으로", "에서", "에게", "까지", "부터", "만", "이나",
+    "나", "하고", "이랑", "랑", "처럼", "보다", "께서", "한테", "마다", "조차", "밖에",
+];
+const ARABIC_PREFIXES: [&str; 14] = ["و", "ف", "ب", "ل", "ك", "ال", "وال", "بال", "فال", "كال", "لل", "ول", "وب", "فل"];
+const HEBREW_PREFIXES: [&str; 21] = [
+    "ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "וב", "ול", "ומ", "וש", "וכ", "שה", "שב", "של", "שמ", "כש", "מה", "לה", "בה",
+];
+
+/// A character that counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Letter {
+    /// Byte where it begins.
+    pub at: usize,
+    pub letter: char,
+    /// Part of an address: not searched, and no word.
+    pub address: bool,
+    /// Letter, digit, underscore, or a mark on one of these; never in an address.
+    pub word: bool,
+    /// In the run of word characters after a `#`.
+    tagged: bool,
+}
+
+impl Letter {
+    pub fn end(&self) -> usize {
+        self.at + self.letter.len_utf8()
+    }
+}
+
+/// A glyph of the text with the letters that it was made of. The two s of one ß share their letter.
+#[derive(Debug)]
+pub struct Placed {
+    pub glyph: Glyph,
+    /// Of `Text::letters`.
+    pub letters: Range<usize>,
+    /// Whether it is the first of those that share these letters, and whether it is the last.
+    pub first: bool,
+    pub last: bool,
+}
+
+#[derive(Debug)]
+pub struct Text<'a> {
+    pub text: &'a str,
+    /// Without what is ignored.
+    pub letters: Vec<Letter>,
+    pub glyphs: Vec<Placed>,
+}
+
+impl<'a> Text<'a> {
+    pub fn new(text: &'a str) -> Self {
+        let mut letters = letters(text);
+        tag(&mut letters);
+        let plain: Vec<char> = letters.iter().map(|letter| letter.letter).collect();
+        let mut placed = Vec::new();
+        let mut start = 0;
+        for cluster in clusters(&plain) {
+            let range = start..start + cluster.len();
+            start = range.end;
+            let folded = fold(cluster);
+            let last = folded.len().saturating_sub(1);
+            for (at, glyph) in folded.into_iter().enumerate() {
+                placed.push(Placed { glyph, letters: range.clone(), first: at == 0, last: at == last });
+            }
+        }
+        Self { text, letters, glyphs: placed }
+    }
+
+    /// The place among the letters of a byte of the text.
+    pub fn place(&self, byte: usize) -> usize {
+        self.letters.partition_point(|letter| letter.at < byte)
+    }
+
+    fn beside(&self, place: usize) -> Option<(Letter, Letter)> {
+        Some((*self.letters.get(place.checked_sub(1)?)?, *self.letters.get(place)?))
+    }
+
+    /// Whether a word ends or begins before the letter at `place`, whatever is looked for.
+    pub fn is_boundary(&self, place: usize) -> bool {
+        let Some((before, after)) = self.beside(place) else { return true };
+        if !before.word || !after.word {
+            return true;
+        }
+        let (before, after) = (script(before.letter), script(after.letter));
+        before != after && (is_unsegmented(before) || is_unsegmented(after))
+    }
+
+    /// Whether an occurrence may begin at `place`.
+    pub fn begins(&self, place: usize) -> bool {
+        self.is_boundary(place)
+            || self.letters.get(place).is_some_and(|letter| is_unsegmented(script(letter.letter)))
+            || self.after_prefix(place)
+    }
+
+    /// Whether an occurrence may end before `place`.
+    pub fn ends(&self, place: usize) -> bool {
+        let Some(last) = place.checked_sub(1).map(|before| self.letters[before].letter) else { return true };
+        self.is_boundary(place)
+            || is_unsegmented(script(last))
+            || (last.script() == Script::Hangul && self.before_particle(place))
+    }
+
+    /// Whether a particle stands at `place`, and then a word ends.
+    fn before_particle(&self, place: usize) -> bool {
+        PARTICLES.iter().any(|particle| {
+            self.spelt_from(place, &glyphs(particle)).is_some_and(|end| self.is_boundary(end))
+        })
+    }
+
+    /// Whether the letters before `place`, back to a boundary, are an article or a preposition written together.
+    fn after_prefix(&self, place: usize) -> bool {
+        ARABIC_PREFIXES.iter().chain(&HEBREW_PREFIXES).any(|prefix| {
+            let prefix = glyphs(prefix);
+            let end = self.glyphs.partition_point(|glyph| glyph.letters.start < place);
+            let Some(start) = end.checked_sub(prefix.len()) else { return false };
+            let start = self.glyphs[start].letters.start;
+            self.is_boundary(start) && self.spelt_from(start, &prefix) == Some(place)
+        })
+    }
+
+    /// The place after `spelling`, if it stands at `place`.
+    fn spelt_from(&self, place: usize, spelling: &[Glyph]) -> Option<usize> {
+        let start = self.glyphs.partition_point(|glyph| glyph.letters.start < place);
+        let found = self.glyphs.get(start..start + spelling.len())?;
+        let same = found.iter().zip(spelling).all(|(found, wanted)| found.glyph == *wanted);
+        let last = found.last()?;
+        (same && last.last && found[0].letters.start == place).then_some(last.letters.end)
+    }
+
+    /// Whether a part of a hashtag ends before the letter at `place`: `#Vodafone|Sucks`, `#covid|19`, `#snake|_|case`.
+    pub fn is_seam(&self, place: usize) -> bool {
+        let Some((before, after)) = self.beside(place) else { return false };
+        if !before.tagged || !after.tagged || is_combining_mark(after.letter) {
+            return false;
+        }
+        let unmarked = self.letters[..place].iter().rev().find(|letter| !is_combining_mark(letter.letter));
+        let (Some(before), after) = (unmarked.map(|letter| letter.letter), after.letter) else { return false };
+        let hump = (before.is_lowercase() || before.is_numeric()) && after.is_uppercase();
+        let count = (before.is_alphabetic() && after.is_numeric()) || (before.is_numeric() && after.is_alphabetic());
+        hump || count || before == '_' || after == '_'
+    }
+
+    /// The end of the run of word characters from `place` on.
+    pub fn run_end(&self, place: usize) -> usize {
+        self.letters[place..].iter().position(|letter| !letter.word).map_or(self.letters.len(), |run| place + run)
+    }
+}
+
+/// The characters that are not ignored.
+fn letters(text: &str) -> Vec<Letter> {
+    let mut letters: Vec<Letter> = Vec::new();
+    let mut address = false;
+    for (at, letter) in text.char_indices() {
+        address = !letter.is_whitespace() && (address || begins_address(&text[at..]));
+        if address || !is_ignored(letter) {
+            let word = !address && is_word(letter, letters.last());
+            letters.push(Letter { at, letter, address, word, tagged: false });
+        }
+    }
+    letters
+}
+
+pub fn begins_address(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// Notes which letters follow a `#`.
+fn tag(letters: &mut [Letter]) {
+    let mut tagged = false;
+    for letter in letters {
+        tagged = tagged && letter.word;
+        letter.tagged = tagged;
+        tagged = tagged || (!letter.address && is_hash(letter.letter));
+    }
+}
+
+pub fn is_hash(letter: char) -> bool {
+    matches!(letter, '#' | '＃')
+}
+
+pub fn is_at(letter: char) -> bool {
+    matches!(letter, '@' | '＠')
+}
+
+/// Letters, digits, the underscore, and marks if what they stand on is one of these.
+fn is_word(letter: char, before: Option<&Letter>) -> bool {
+    if is_combining_mark(letter) {
+        return before.is_none_or(|before| before.word);
+    }
+    letter.is_alphanumeric() || letter == '_'
+}
+
+/// The script of a letter. Digits and marks belong to all of them.
+fn script(letter: char) -> Script {
+    if letter.is_numeric() || is_combining_mark(letter) { Script::Common } else { letter.script() }
+}
+
+/// Whether the script is written without spaces.
+pub fn is_unsegmented(script: Script) -> bool {
+    matches!(
+        script,
+        Script::Han
+            | Script::Hiragana
+            | Script::Katakana
+            | Script::Thai
+            | Script::Lao
+            | Script::Khmer
+            | Script::Myanmar
+    )
+}
+
+/// Whether the letter belongs to a script that is written without spaces.
+pub fn is_unspaced(letter: char) -> bool {
+    is_unsegmented(script(letter))
+}
