@@ -1,10 +1,10 @@
 //! Earful: an open, self-hosted social listening engine. This page is the map; a room uses only those on floors below.
 
 // Floor 0: the nouns, the clock, the names of all metrics, the crash points.
-pub mod model;
 pub mod clock;
 pub mod crash;
 pub mod metrics;
+pub mod model;
 // Floor 1: text in, values out.
 pub mod event;
 pub mod extract;
@@ -32,8 +32,8 @@ pub mod sources;
 pub mod pipeline;
 pub mod rig;
 // Floor 8: wiring.
-pub mod config;
 pub mod api;
-pub mod run;
-pub mod demo;
 pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod run;

@@ -116,7 +116,8 @@ pub(super) async fn show(
     State(services): State<Arc<Services>>,
     Path(id): Path<String>,
 ) -> Result<Json<DeliverySummary>, Problem> {
-    let wanted: DeliveryId = id.parse().map_err(|cause| Problem::bad(format!("`{id}` is no delivery's id: {cause}")))?;
+    let wanted: DeliveryId =
+        id.parse().map_err(|cause| Problem::bad(format!("`{id}` is no delivery's id: {cause}")))?;
     let mut shown = None;
     each(&services, None, &mut |endpoint, delivery| {
         let (row, mut summary) = match delivery {
@@ -139,7 +140,12 @@ pub(super) async fn retry(
 ) -> Result<Json<Retried>, Problem> {
     let since = time("since", request.since.clone())?;
     let until = time("until", request.until.clone())?;
-    if request.endpoint.is_none() && request.ids.is_empty() && request.query.is_none() && since.is_none() && until.is_none() {
+    if request.endpoint.is_none()
+        && request.ids.is_empty()
+        && request.query.is_none()
+        && since.is_none()
+        && until.is_none()
+    {
         return Err(Problem::bad("name what to retry: endpoint, ids, query, since or until"));
     }
     let mut keys = Vec::new();

@@ -102,11 +102,14 @@ pub(super) async fn get(
 fn request_of(asked: MentionsQuery) -> Result<SearchRequest, Problem> {
     let query = asked.query.filter(|text| !text.trim().is_empty()).map(|text| {
         query::parse(&text).map_err(|errors| {
-            let lines = errors.iter().map(|error| format!("{}..{}: {} [{}]", error.span.start, error.span.end, error.message, error.code));
+            let lines = errors
+                .iter()
+                .map(|error| format!("{}..{}: {} [{}]", error.span.start, error.span.end, error.message, error.code));
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the query is not valid").errors(lines.collect())
         })
     });
-    let lang = asked.lang.map(|code| Lang::parse(&code).ok_or_else(|| Problem::bad(format!("lang `{code}` is not known"))));
+    let lang =
+        asked.lang.map(|code| Lang::parse(&code).ok_or_else(|| Problem::bad(format!("lang `{code}` is not known"))));
     let limit = asked.limit.unwrap_or(LIMIT_DEFAULT);
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(Problem::bad(format!("limit is {limit}; it is a number from 1 to {LIMIT_MAX}")));
@@ -124,7 +127,8 @@ fn request_of(asked: MentionsQuery) -> Result<SearchRequest, Problem> {
 
 pub(super) fn time(name: &str, text: Option<String>) -> Result<Option<Timestamp>, Problem> {
     let parse = |text: String| {
-        text.parse().map_err(|cause| Problem::bad(format!("{name}: `{text}` is not a time as 2026-11-25T10:00:00Z: {cause}")))
+        text.parse()
+            .map_err(|cause| Problem::bad(format!("{name}: `{text}` is not a time as 2026-11-25T10:00:00Z: {cause}")))
     };
     text.map(parse).transpose()
 }
@@ -142,7 +146,12 @@ fn summary(id: PostId, row: &MentionRow, terms: &[Term]) -> MentionSummary {
         site: post.site.to_string(),
         url: post.url.clone(),
         thread_id: post.thread.id.to_string(),
-        author: post.author.handle.clone().or_else(|| post.author.name.clone()).or_else(|| Some(post.author.native_id.clone())),
+        author: post
+            .author
+            .handle
+            .clone()
+            .or_else(|| post.author.name.clone())
+            .or_else(|| Some(post.author.native_id.clone())),
         title: post.title.clone(),
         text: post.text.clone(),
         lang: row.verdict.best.map(|(lang, _)| lang.code().to_owned()),

@@ -21,7 +21,8 @@ pub(super) async fn event_schema() -> Json<Value> {
 
 /// The document.
 pub fn document() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
+    let settings =
+        SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = "/components/schemas".into());
     let mut generator = SchemaGenerator::new(settings);
     let mut paths: Map<String, Value> = Map::new();
     for route in routes() {
@@ -116,7 +117,12 @@ mod tests {
     fn every_route_is_described_and_every_reference_resolves() {
         let document = document();
         for route in routes() {
-            assert!(document["paths"][route.path][route.method]["summary"].is_string(), "{} {}", route.method, route.path);
+            assert!(
+                document["paths"][route.path][route.method]["summary"].is_string(),
+                "{} {}",
+                route.method,
+                route.path
+            );
         }
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {

@@ -99,7 +99,8 @@ pub(super) async fn push(
     }
     let receipt = pusher.offer(push::encode(&pusher.scope, lines)).map_err(|not_taken| match not_taken {
         NotTaken::Full => {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "more posts wait than are decided; send them again").retry_after(1)
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "more posts wait than are decided; send them again")
+                .retry_after(1)
         }
         NotTaken::Closed => Problem::stopping(),
     })?;
@@ -121,7 +122,10 @@ fn result(outcome: Outcome) -> PushResult {
 }
 
 fn too_large(bytes_max: usize) -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a request holds at most {bytes_max} bytes, also when inflated"))
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("a request holds at most {bytes_max} bytes, also when inflated"),
+    )
 }
 
 /// Undoes the content encoding, within the bound.
@@ -141,7 +145,8 @@ fn inflate(headers: &HeaderMap, body: Bytes, bytes_max: usize) -> Result<Vec<u8>
         "identity" | "" => Ok(body.into()),
         "gzip" | "x-gzip" => bounded(&mut flate2::read::MultiGzDecoder::new(&*body)),
         "zstd" => {
-            let mut decoder = zstd::Decoder::new(&*body).map_err(|cause| Problem::bad(format!("the body is not zstd: {cause}")))?;
+            let mut decoder =
+                zstd::Decoder::new(&*body).map_err(|cause| Problem::bad(format!("the body is not zstd: {cause}")))?;
             decoder.window_log_max(23).map_err(|cause| Problem::internal(&cause))?;
             bounded(&mut decoder)
         }
@@ -155,10 +160,13 @@ fn inflate(headers: &HeaderMap, body: Bytes, bytes_max: usize) -> Result<Vec<u8>
 /// Lines of NDJSON, or the elements of a JSON array as they were written.
 fn split<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Vec<&'b [u8]>, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let array = body.trim_ascii_start().first() == Some(&b'[') || kind.starts_with("application/json") && !kind.contains("ndjson");
+    let array = body.trim_ascii_start().first() == Some(&b'[')
+        || kind.starts_with("application/json") && !kind.contains("ndjson");
     if array {
         let elements: Vec<&'b RawValue> = serde_json::from_slice(body).map_err(|cause| {
-            Problem::bad(format!("the body is not a JSON array of posts: {cause}; for one post a line send application/x-ndjson"))
+            Problem::bad(format!(
+                "the body is not a JSON array of posts: {cause}; for one post a line send application/x-ndjson"
+            ))
         })?;
         // A line break inside an element would end its line.
         if elements.iter().any(|element| element.get().contains('\n')) {

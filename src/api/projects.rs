@@ -81,15 +81,20 @@ pub(super) async fn put(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn delete(State(services): State<Arc<Services>>, Path(slug): Path<String>) -> Result<StatusCode, Problem> {
+pub(super) async fn delete(
+    State(services): State<Arc<Services>>,
+    Path(slug): Path<String>,
+) -> Result<StatusCode, Problem> {
     services.keeper.remove(&slug).await.map_err(|cause| refuse(&cause))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 fn refuse(cause: &ChangeError) -> Problem {
     match cause {
-        ChangeError::Invalid(errors) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the projects would not be valid; nothing was changed")
-            .errors(errors.iter().map(ToString::to_string).collect()),
+        ChangeError::Invalid(errors) => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "the projects would not be valid; nothing was changed")
+                .errors(errors.iter().map(ToString::to_string).collect())
+        }
         ChangeError::Unknown(_) => Problem::missing(cause.to_string()),
         ChangeError::Stopping => Problem::stopping(),
         ChangeError::Directory { .. } | ChangeError::Read(_) => Problem::internal(cause),

@@ -60,7 +60,12 @@ fn content<T: JsonSchema>(media_type: &'static str) -> Option<Content> {
     Some(Content { media_type, schema: |generator| generator.subschema_for::<T>() })
 }
 
-fn route(method: &'static str, path: &'static str, summary: &'static str, handler: fn() -> MethodRouter<Arc<Services>>) -> Route {
+fn route(
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    handler: fn() -> MethodRouter<Arc<Services>>,
+) -> Route {
     Route {
         method,
         path,
@@ -103,8 +108,10 @@ pub(super) fn routes() -> Vec<Route> {
             .access(Access::Push)
             .takes(content::<PushedPost>("application/x-ndjson"))
             .gives(json::<posts::Pushed>()),
-        route("get", "/v1/projects", "The projects in force", || get(projects::list)).gives(json::<Vec<projects::ProjectSummary>>()),
-        route("get", "/v1/projects/{slug}", "A project as TOML", || get(projects::get)).gives(content::<String>("application/toml")),
+        route("get", "/v1/projects", "The projects in force", || get(projects::list))
+            .gives(json::<Vec<projects::ProjectSummary>>()),
+        route("get", "/v1/projects/{slug}", "A project as TOML", || get(projects::get))
+            .gives(content::<String>("application/toml")),
         route("put", "/v1/projects/{slug}", "Save a project; it is live at the next batch", || put(projects::put))
             .takes(content::<String>("application/toml"))
             .no_content(),
@@ -112,7 +119,8 @@ pub(super) fn routes() -> Vec<Route> {
         route("get", "/v1/mentions", "Search stored mentions, newest first", || get(mentions::find))
             .asks::<mentions::MentionsQuery>()
             .gives(json::<mentions::Mentions>()),
-        route("get", "/v1/mentions/{id}", "A mention as it stands", || get(mentions::get)).gives(json::<mentions::MentionSummary>()),
+        route("get", "/v1/mentions/{id}", "A mention as it stands", || get(mentions::get))
+            .gives(json::<mentions::MentionSummary>()),
         route("get", "/v1/deliveries", "Deliveries that wait or were given up", || get(deliveries::list))
             .asks::<deliveries::DeliveriesQuery>()
             .gives(json::<deliveries::Deliveries>()),
@@ -132,13 +140,19 @@ pub(super) fn routes() -> Vec<Route> {
             .access(Access::Socket)
             .takes(json::<status::BackupRequest>())
             .gives(json::<status::BackupDone>()),
-        route("get", "/v1/events/schema", "JSON Schema of every event that is delivered", || get(openapi::event_schema))
-            .access(Access::Open)
-            .gives(json::<serde_json::Value>()),
+        route("get", "/v1/events/schema", "JSON Schema of every event that is delivered", || {
+            get(openapi::event_schema)
+        })
+        .access(Access::Open)
+        .gives(json::<serde_json::Value>()),
         route("get", "/v1/openapi.json", "This document", || get(openapi::serve))
             .access(Access::Open)
             .gives(json::<serde_json::Value>()),
-        route("get", "/livez", "The process answers", || get(health::livez)).access(Access::Open).gives(content::<String>("text/plain")),
+        route("get", "/livez", "The process answers", || get(health::livez)).access(Access::Open).gives(content::<
+            String,
+        >(
+            "text/plain"
+        )),
         route("get", "/readyz", "Whether the daemon does its work, and if not, why", || get(health::readyz))
             .access(Access::Open)
             .gives(json::<health::Readiness>()),
@@ -173,6 +187,8 @@ pub(super) fn router(services: Arc<Services>, entrance: Entrance, gate: server::
         router = router.route(route.path, handler);
     }
     router
-        .fallback(|uri: axum::http::Uri| async move { Problem::missing(format!("there is nothing at {}; see /v1/openapi.json", uri.path())) })
+        .fallback(|uri: axum::http::Uri| async move {
+            Problem::missing(format!("there is nothing at {}; see /v1/openapi.json", uri.path()))
+        })
         .with_state(services)
 }

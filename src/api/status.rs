@@ -88,7 +88,9 @@ pub(super) async fn status(State(services): State<Arc<Services>>) -> Result<Json
     }))
 }
 
-pub(super) async fn sources(State(services): State<Arc<Services>>) -> Result<Json<BTreeMap<String, SourceStatus>>, Problem> {
+pub(super) async fn sources(
+    State(services): State<Arc<Services>>,
+) -> Result<Json<BTreeMap<String, SourceStatus>>, Problem> {
     sources_of(&services, &services.writer.totals()).map(Json)
 }
 

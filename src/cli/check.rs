@@ -30,7 +30,10 @@ pub(super) fn check(path: &Path, json: bool) -> Result<ExitCode, Failure> {
             .iter()
             .map(|error| serde_json::json!({ "file": error.file, "line": error.line, "column": error.column, "message": error.message }))
             .collect();
-        println!("{}", serde_json::json!({ "valid": errors.is_empty(), "errors": told, "projects": set.projects.len(), "queries": set.rules.len() }));
+        println!(
+            "{}",
+            serde_json::json!({ "valid": errors.is_empty(), "errors": told, "projects": set.projects.len(), "queries": set.rules.len() })
+        );
     } else {
         errors.iter().for_each(|error| eprintln!("{error}"));
         for rule in &set.rules {

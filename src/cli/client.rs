@@ -36,7 +36,11 @@ fn ask<T: DeserializeOwned>(
     let config = read_config(config)?;
     let socket = socket_path(&config.base.data_dir);
     if !socket.exists() {
-        return Err(Failure::usage(format!("no daemon runs on {}: there is no {}; start it with `earful run`", config.base.data_dir.display(), socket.display())));
+        return Err(Failure::usage(format!(
+            "no daemon runs on {}: there is no {}; start it with `earful run`",
+            config.base.data_dir.display(),
+            socket.display()
+        )));
     }
     runtime().block_on(async {
         let client = reqwest::Client::builder()
@@ -52,13 +56,16 @@ fn ask<T: DeserializeOwned>(
         if !ok {
             return Err(Failure::usage(problem(&text)));
         }
-        serde_json::from_str(&text).map_err(|cause| Failure::usage(format!("the daemon's answer is not understood: {cause}")))
+        serde_json::from_str(&text)
+            .map_err(|cause| Failure::usage(format!("the daemon's answer is not understood: {cause}")))
     })
 }
 
 fn problem(text: &str) -> String {
     let Ok(problem) = serde_json::from_str::<serde_json::Value>(text) else { return text.to_owned() };
     let mut lines = vec![problem["title"].as_str().unwrap_or(text).to_owned()];
-    lines.extend(problem["errors"].as_array().into_iter().flatten().filter_map(|error| error.as_str().map(str::to_owned)));
+    lines.extend(
+        problem["errors"].as_array().into_iter().flatten().filter_map(|error| error.as_str().map(str::to_owned)),
+    );
     lines.join("\n")
 }

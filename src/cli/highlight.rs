@@ -45,8 +45,12 @@ mod tests {
 
     #[test]
     fn matched_words_are_marked_and_controls_are_not_passed_on() {
-        let term = Term { keyword: "tea".to_owned(), how: How::Word, field: Field::Text, span: Span { start: 2, end: 5 } };
-        assert_eq!(marked("a tea\x1b[2J", Field::Text, std::slice::from_ref(&term), true), format!("a {ON}tea{OFF} [2J"));
+        let term =
+            Term { keyword: "tea".to_owned(), how: How::Word, field: Field::Text, span: Span { start: 2, end: 5 } };
+        assert_eq!(
+            marked("a tea\x1b[2J", Field::Text, std::slice::from_ref(&term), true),
+            format!("a {ON}tea{OFF} [2J")
+        );
         assert_eq!(marked("a tea\n", Field::Text, &[term], false), "a tea ");
     }
 }

@@ -50,7 +50,9 @@ pub(super) fn init(config: &Path, args: &InitArgs) -> Result<ExitCode, Failure> 
         write(path, text, *mode).map_err(|cause| Failure::usage(format!("{}: {cause}", path.display())))?;
         println!("wrote {}", path.display());
     }
-    println!("\nNow:\n  earful check   checks all of it\n  earful run     listens\n  earful search  finds what was heard");
+    println!(
+        "\nNow:\n  earful check   checks all of it\n  earful run     listens\n  earful search  finds what was heard"
+    );
     Ok(ExitCode::SUCCESS)
 }
 

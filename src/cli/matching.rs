@@ -57,7 +57,10 @@ pub(super) fn run(args: &MatchArgs) -> Result<ExitCode, Failure> {
     for lint in &tree.lints {
         eprintln!("earful: note: {}", lint.message);
     }
-    let declared = args.lang.as_deref().map(|code| Lang::parse(code).ok_or_else(|| Failure::usage(format!("lang `{code}` is not known"))));
+    let declared = args
+        .lang
+        .as_deref()
+        .map(|code| Lang::parse(code).ok_or_else(|| Failure::usage(format!("lang `{code}` is not known"))));
     let declared = declared.transpose()?;
     let matcher = Matcher::compile(vec![rule(tree)]);
     let (mut scratch, mut count) = (Scratch::default(), 0_u64);
@@ -114,7 +117,11 @@ pub(super) fn explain(text: &str, errors: &[QueryError]) -> String {
         let before = text[line_start..error.span.start.min(text.len())].chars().count();
         let width = text.get(error.span.clone()).map_or(1, |part| part.chars().count().max(1));
         lines.push(format!("  {line}"));
-        lines.push(format!("  {}{}", " ".repeat(before), "^".repeat(width.min(line.chars().count().saturating_sub(before).max(1)))));
+        lines.push(format!(
+            "  {}{}",
+            " ".repeat(before),
+            "^".repeat(width.min(line.chars().count().saturating_sub(before).max(1)))
+        ));
         let hint = error.suggestion.as_deref().map(|hint| format!("; {hint}")).unwrap_or_default();
         lines.push(format!("  {} [{}]{hint}", error.message, error.code));
     }
@@ -131,7 +138,14 @@ fn post_of(line: &str, declared: Option<Lang>) -> Option<Post> {
                 serde_json::Value::String(handle) => Some(handle),
                 other => other["handle"].as_str().map(str::to_owned),
             });
-            example_post(&Example { text, title, lang: lang.as_deref().and_then(Lang::parse), author, site, source: network })
+            example_post(&Example {
+                text,
+                title,
+                lang: lang.as_deref().and_then(Lang::parse),
+                author,
+                site,
+                source: network,
+            })
         }
         _ => example_post(&Example { text: line.trim_end_matches('\r').to_owned(), ..Example::default() }),
     };

@@ -28,7 +28,9 @@ const EXIT_CONFIGURATION: u8 = 78;
 /// Listens to streams and feeds, matches projects' queries, and delivers every mention: verified, in order, once.
 #[derive(Parser)]
 #[command(name = "earful", version, about, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Examples:\n  earful init                 write a configuration, a first project and a token here\n  earful check                check configuration and projects\n  earful run                  run the daemon\n  earful demo                 see the whole path work, with nothing outside this machine\n\nExit codes: 0 done · 1 nothing found · 2 wrong usage · 65 store damaged · 74 input/output · 78 configuration")]
+#[command(
+    after_help = "Examples:\n  earful init                 write a configuration, a first project and a token here\n  earful check                check configuration and projects\n  earful run                  run the daemon\n  earful demo                 see the whole path work, with nothing outside this machine\n\nExit codes: 0 done · 1 nothing found · 2 wrong usage · 65 store damaged · 74 input/output · 78 configuration"
+)]
 struct Cli {
     /// The configuration file.
     #[arg(short, long, global = true, env = "EARFUL_CONFIG", default_value = "earful.toml", value_hint = ValueHint::FilePath)]
@@ -40,10 +42,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Write a configuration, a first project and a token file.
-    #[command(after_help = "Example:\n  earful init --brand Vellano --feed https://example.org/feed --webhook https://care.example.org/hooks")]
+    #[command(
+        after_help = "Example:\n  earful init --brand Vellano --feed https://example.org/feed --webhook https://care.example.org/hooks"
+    )]
     Init(init::InitArgs),
     /// Run the daemon in the foreground.
-    #[command(after_help = "Examples:\n  earful run\n  earful run --record arrivals.ndjson\n  EARFUL_LOG__LEVEL=debug earful run\n\nSIGTERM stops it in bounded time, SIGHUP reloads the projects.")]
+    #[command(
+        after_help = "Examples:\n  earful run\n  earful run --record arrivals.ndjson\n  EARFUL_LOG__LEVEL=debug earful run\n\nSIGTERM stops it in bounded time, SIGHUP reloads the projects."
+    )]
     Run(start::RunArgs),
     /// Check the configuration and all projects with their examples.
     #[command(after_help = "Example:\n  earful check && systemctl reload earful")]
@@ -52,10 +58,14 @@ enum Command {
     #[command(after_help = "Example:\n  earful projects --json")]
     Projects(JsonArgs),
     /// Match a query against posts on standard input: the grep of the trade.
-    #[command(after_help = "Examples:\n  echo 'Vellano is down again' | earful match 'vellano AND (down OR outage)'\n  earful match 'café NOT \"net café\"' <posts.txt\n  earful match --json '#tea' <recording.ndjson\n\nA line is a text, or a JSON object with a text, or a line of a recording.\nExit codes: 0 something matched · 1 nothing did · 2 the query is wrong")]
+    #[command(
+        after_help = "Examples:\n  echo 'Vellano is down again' | earful match 'vellano AND (down OR outage)'\n  earful match 'café NOT \"net café\"' <posts.txt\n  earful match --json '#tea' <recording.ndjson\n\nA line is a text, or a JSON object with a text, or a line of a recording.\nExit codes: 0 something matched · 1 nothing did · 2 the query is wrong"
+    )]
     Match(matching::MatchArgs),
     /// Search stored mentions with the query language.
-    #[command(after_help = "Example:\n  earful search 'outage NOT planned' --project vellano-care --since 2026-11-01T00:00:00Z")]
+    #[command(
+        after_help = "Example:\n  earful search 'outage NOT planned' --project vellano-care --since 2026-11-01T00:00:00Z"
+    )]
     Search(remote::SearchArgs),
     /// Play a recording through the projects and endpoints of the configuration, then stop.
     #[command(after_help = "Example:\n  earful replay arrivals.ndjson --factor 10")]
@@ -64,13 +74,18 @@ enum Command {
     #[command(after_help = "Example:\n  earful status --json | jq .endpoints")]
     Status(JsonArgs),
     /// Deliveries that wait or were given up.
-    #[command(subcommand, after_help = "Examples:\n  earful deliveries list --state dead\n  earful deliveries show dlv_…\n  earful deliveries retry --endpoint care")]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  earful deliveries list --state dead\n  earful deliveries show dlv_…\n  earful deliveries retry --endpoint care"
+    )]
     Deliveries(remote::DeliveriesCommand),
     /// Endpoints.
     #[command(subcommand, after_help = "Example:\n  earful endpoint test care")]
     Endpoint(remote::EndpointCommand),
     /// Write a backup of the running daemon's store into a new directory.
-    #[command(after_help = "Example:\n  earful backup /var/backups/earful-2026-11-25\n\nTo restore, copy it to `data_dir` and start: the index is built anew, and `earful-epoch` changes.")]
+    #[command(
+        after_help = "Example:\n  earful backup /var/backups/earful-2026-11-25\n\nTo restore, copy it to `data_dir` and start: the index is built anew, and `earful-epoch` changes."
+    )]
     Backup(remote::BackupArgs),
     /// The index.
     #[command(subcommand, after_help = "Example:\n  earful index rebuild")]

@@ -91,7 +91,8 @@ pub(super) fn search(config: &Path, args: &SearchArgs) -> Result<ExitCode, Failu
         ("since", &args.since),
         ("until", &args.until),
     ];
-    let mut asked: Vec<(&str, String)> = pairs.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+    let mut asked: Vec<(&str, String)> =
+        pairs.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
     asked.push(("limit", args.limit.to_string()));
     let answer: Value = client::get(config, "/v1/mentions", &asked)?;
     let mentions = answer["mentions"].as_array().cloned().unwrap_or_default();
@@ -135,16 +136,30 @@ pub(super) fn status(config: &Path, json: bool) -> Result<ExitCode, Failure> {
         println!("          not those on disk: {stale}");
     }
     println!("index     {} mentions, {} rows behind", status["indexed"], status["index_lag_rows"]);
-    println!("disk      {}, {} MB free", text(&status["disk_level"]), status["disk_free_bytes"].as_u64().unwrap_or(0) >> 20);
+    println!(
+        "disk      {}, {} MB free",
+        text(&status["disk_level"]),
+        status["disk_free_bytes"].as_u64().unwrap_or(0) >> 20
+    );
     for (name, source) in status["sources"].as_object().into_iter().flatten() {
         let cause = source["cause"].as_str().map(|cause| format!("  ({cause})")).unwrap_or_default();
-        println!("source    {name}  {}  {}  {} events{cause}", text(&source["kind"]), text(&source["state"]), source["totals"]["events"].as_u64().unwrap_or(0));
+        println!(
+            "source    {name}  {}  {}  {} events{cause}",
+            text(&source["kind"]),
+            text(&source["state"]),
+            source["totals"]["events"].as_u64().unwrap_or(0)
+        );
     }
     for (name, endpoint) in status["endpoints"].as_object().into_iter().flatten() {
         println!(
             "endpoint  {name}  {}  {}  created {} = delivered {} + dead {} + superseded {} + pending {}",
-            text(&endpoint["kind"]), text(&endpoint["clock"]["state"]), endpoint["created"], endpoint["delivered"],
-            endpoint["dead"], endpoint["superseded"], endpoint["pending"],
+            text(&endpoint["kind"]),
+            text(&endpoint["clock"]["state"]),
+            endpoint["created"],
+            endpoint["delivered"],
+            endpoint["dead"],
+            endpoint["superseded"],
+            endpoint["pending"],
         );
     }
     Ok(ExitCode::SUCCESS)
@@ -168,8 +183,12 @@ pub(super) fn deliveries(config: &Path, command: DeliveriesCommand) -> Result<Ex
                 let cause = delivery["reason"].as_str().or(delivery["last_cause"].as_str()).unwrap_or("");
                 println!(
                     "{}  {}  seq {}  {}  {}  {} attempts  {cause}",
-                    text(&delivery["id"]), text(&delivery["endpoint"]), delivery["seq"], text(&delivery["event"]),
-                    text(&delivery["created_at"]), delivery["attempts"],
+                    text(&delivery["id"]),
+                    text(&delivery["endpoint"]),
+                    delivery["seq"],
+                    text(&delivery["event"]),
+                    text(&delivery["created_at"]),
+                    delivery["attempts"],
                 );
             }
             Ok(ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 //! `earful run` and `earful replay`: logging, crash points, the daemon, its exit code.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -49,7 +50,11 @@ pub(super) fn replay(path: &Path, args: &ReplayArgs) -> Result<ExitCode, Failure
     let file = std::path::absolute(&args.file).map_err(|cause| Failure::usage(cause.to_string()))?;
     // A recording is a source of its own, named after its file, so that a replay that was cut off goes on where it was.
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    let name: String = format!("replay-{stem}").chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).take(64).collect();
+    let name: String = format!("replay-{stem}")
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' })
+        .take(64)
+        .collect();
     let pace = if args.factor.is_some() { Pace::Own } else { Pace::Fast };
     let settings = RecordingSettings { file, pace, factor: args.factor.unwrap_or(1.0) };
     config.sources = BTreeMap::from([(name.trim_end_matches('-').to_owned(), SourceSettings::Recording(settings))]);
@@ -72,7 +77,8 @@ fn start(config: Config, options: RunOptions) -> Result<ExitCode, Failure> {
 fn log(settings: &LogSettings) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&settings.level)
         .map_err(|cause| Failure::usage(format!("log.level `{}` is not understood: {cause}", settings.level)))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colourful = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colourful);
     match settings.format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

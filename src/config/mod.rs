@@ -184,42 +184,69 @@ impl Config {
         let mut errors = Vec::new();
         let mut refuse = |key: &str, sentence: String| errors.push(FileError::key(file, text, key, sentence));
         if !(1..=10_000).contains(&base.turn.arrivals_max) {
-            refuse("turn.arrivals_max", format!("turn.arrivals_max is {}; it is a number from 1 to 10000", base.turn.arrivals_max));
+            refuse(
+                "turn.arrivals_max",
+                format!("turn.arrivals_max is {}; it is a number from 1 to 10000", base.turn.arrivals_max),
+            );
         }
         if !(4_096..=64 << 20).contains(&base.turn.bytes_max) {
-            refuse("turn.bytes_max", format!("turn.bytes_max is {}; it is a number of bytes from 4096 to 67108864", base.turn.bytes_max));
+            refuse(
+                "turn.bytes_max",
+                format!("turn.bytes_max is {}; it is a number of bytes from 4096 to 67108864", base.turn.bytes_max),
+            );
         }
         if !(15..=1024).contains(&base.index.heap_mb) {
-            refuse("index.heap_mb", format!("index.heap_mb is {}; the index writer needs 15 to 1024", base.index.heap_mb));
+            refuse(
+                "index.heap_mb",
+                format!("index.heap_mb is {}; the index writer needs 15 to 1024", base.index.heap_mb),
+            );
         }
         if base.store.write_buffers_mb < 16 {
-            refuse("store.write_buffers_mb", format!("store.write_buffers_mb is {}; it is at least 16", base.store.write_buffers_mb));
+            refuse(
+                "store.write_buffers_mb",
+                format!("store.write_buffers_mb is {}; it is at least 16", base.store.write_buffers_mb),
+            );
         }
         if base.disk.free_min_percent > 90 {
-            refuse("disk.free_min_percent", format!("disk.free_min_percent is {}; it is a share from 0 to 90", base.disk.free_min_percent));
+            refuse(
+                "disk.free_min_percent",
+                format!("disk.free_min_percent is {}; it is a share from 0 to 90", base.disk.free_min_percent),
+            );
         }
         if base.disk.free_red_mb > base.disk.free_min_mb {
             refuse("disk.free_red_mb", "disk.free_red_mb must not be above disk.free_min_mb".to_owned());
         }
         if !base.api.listen.ip().is_loopback() {
-            refuse("api.listen", format!("api.listen is {}; the API speaks plain HTTP, so it listens on loopback only: put a TLS proxy in front of it", base.api.listen));
+            refuse(
+                "api.listen",
+                format!(
+                    "api.listen is {}; the API speaks plain HTTP, so it listens on loopback only: put a TLS proxy in front of it",
+                    base.api.listen
+                ),
+            );
         }
         for network in &base.egress.allow {
             if let Err(cause) = network.parse::<crate::fetch::guard::Network>() {
-                refuse("egress.allow", format!("egress.allow: `{network}` is no network: {cause}; write as 10.1.0.0/16"));
+                refuse(
+                    "egress.allow",
+                    format!("egress.allow: `{network}` is no network: {cause}; write as 10.1.0.0/16"),
+                );
             }
         }
         for (slug, source) in &self.sources {
             let mistakes = match source {
                 SourceSettings::Jetstream(settings) => settings.check(),
-                SourceSettings::Feeds(settings) => settings.check().err().map(|cause| ("", cause.to_string())).into_iter().collect(),
+                SourceSettings::Feeds(settings) => {
+                    settings.check().err().map(|cause| ("", cause.to_string())).into_iter().collect()
+                }
                 SourceSettings::Push(_) | SourceSettings::Recording(_) => Vec::new(),
             };
             errors.extend(mistakes.into_iter().map(|mistake| in_table(file, text, &format!("source.{slug}"), mistake)));
         }
         for (slug, endpoint) in &self.endpoints {
             let mistakes = endpoint.check();
-            errors.extend(mistakes.into_iter().map(|mistake| in_table(file, text, &format!("endpoint.{slug}"), mistake)));
+            errors
+                .extend(mistakes.into_iter().map(|mistake| in_table(file, text, &format!("endpoint.{slug}"), mistake)));
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
@@ -247,7 +274,9 @@ fn kinds<T>(
     let Some(group_table) = table.take(group) else { return found };
     for (name, mut entry) in group_table.into_tables() {
         if !crate::projects::is_slug(&name) {
-            errors.push(entry.error(format!("[{group}.{name}]: a name has 1 to 64 lower-case letters, digits, hyphens and underscores")));
+            errors.push(entry.error(format!(
+                "[{group}.{name}]: a name has 1 to 64 lower-case letters, digits, hyphens and underscores"
+            )));
             continue;
         }
         let Some(kind) = entry.take_text("kind") else {

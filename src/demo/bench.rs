@@ -7,12 +7,12 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::rig::daemon::Daemon;
 use crate::rig::jetstream::{Pace, PlayedEvent, Server};
 use crate::rig::receiver::Receiver;
 use crate::sinks::sign::Secret;
 
-use super::child::Daemon;
-use super::script::{free_address, scratch};
+use super::script::{free_address, launch, scratch};
 
 const RUN_MAX: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(20);
@@ -59,7 +59,10 @@ pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
         println!("{}", serde_json::to_string(&figures).map_err(|cause| cause.to_string())?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("posts      {} in {:.2} s: {:.0} posts/s, from socket to receiver, every mention delivered", figures.posts, figures.seconds, figures.posts_per_s);
+    println!(
+        "posts      {} in {:.2} s: {:.0} posts/s, from socket to receiver, every mention delivered",
+        figures.posts, figures.seconds, figures.posts_per_s
+    );
     println!("literals   {}", figures.literals);
     println!("mentions   {} matched, {} delivered and verified", figures.mentions, figures.delivered);
     println!("lag        p50 {} ms, p99 {} ms, from arrival to the receiver", figures.lag_p50_ms, figures.lag_p99_ms);
@@ -78,11 +81,10 @@ async fn measure(args: &BenchArgs, directory: &std::path::Path) -> Result<Figure
     std::fs::write(projects.join("bench.toml"), project(args.literals)).map_err(io)?;
     let config = directory.join("earful.toml");
     std::fs::write(&config, configuration(&server, &receiver)?).map_err(io)?;
-    let daemon = Daemon::start(&config, &directory.join("data")).await?;
+    let daemon = Daemon::start(launch(directory)?).await?;
     let rss_idle_bytes = daemon.resident_bytes().unwrap_or(0);
-    // The source connects as soon as the daemon is up: its first event has gone out by now or does so soon.
+    // The play begins when the daemon connects, which it does as soon as it runs.
     let started = Instant::now();
-    server.emit(json!("{\"kind\":\"identity\",\"did\":\"did:plc:start\",\"time_us\":1}"));
     let expected = args.posts / args.match_every.max(1);
     let mut rss_peak_bytes = rss_idle_bytes;
     let status = loop {
@@ -105,7 +107,10 @@ async fn measure(args: &BenchArgs, directory: &std::path::Path) -> Result<Figure
     let mentions = status["totals"]["mentions_created"].as_u64().unwrap_or(0);
     let stats = receiver.stats();
     if mentions != expected || stats.accepted != expected || stats.bad_signature + stats.conflicting_body > 0 {
-        return Err(format!("expected {expected} mentions; matched {mentions}, delivered {}, bad {}", stats.accepted, stats.bad_signature));
+        return Err(format!(
+            "expected {expected} mentions; matched {mentions}, delivered {}, bad {}",
+            stats.accepted, stats.bad_signature
+        ));
     }
     daemon.stop().await?;
     Ok(Figures {
@@ -199,7 +204,9 @@ mod tests {
     fn the_bench_makes_the_posts_it_says() {
         let args = BenchArgs { posts: 1_000, match_every: 100, literals: 10, json: false };
         let events = events(&args);
-        let brands = events.iter().filter(|event| event.body["commit"]["record"]["text"].as_str().unwrap().contains("Quillbeck"));
+        let brands = events
+            .iter()
+            .filter(|event| event.body["commit"]["record"]["text"].as_str().unwrap().contains("Quillbeck"));
         assert_eq!((events.len(), brands.count()), (1_000, 10));
         assert_eq!(tid(1_795_165_200_112_407).len(), 13);
     }

@@ -2,7 +2,6 @@
 //! Unaware of the daemon's inside: it sees what an operator and a receiver see.
 
 mod bench;
-mod child;
 mod script;
 mod show;
 

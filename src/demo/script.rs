@@ -9,14 +9,15 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
+use crate::api::socket_path;
 use crate::clock;
 use crate::model::Timestamp;
+use crate::rig::daemon::{Daemon, Launch};
 use crate::rig::feeds::Site;
 use crate::rig::jetstream::{Pace, PlayedEvent, Server};
 use crate::rig::receiver::Receiver;
 use crate::sinks::sign::Secret;
 
-use super::child::Daemon;
 use super::show;
 
 const RECORDING: &str = include_str!("../../tests/data/demo/recording.ndjson");
@@ -25,10 +26,14 @@ const PROJECTS: [(&str, &str); 3] = [
     ("brisko-brand", include_str!("../../config/projects/brisko-brand.toml")),
     ("lumavia-travel", include_str!("../../config/projects/lumavia-travel.toml")),
 ];
-const WORKBENCH: [&str; 2] =
-    [include_str!("../../tests/data/demo/feeds/workbench.rss.v1.xml"), include_str!("../../tests/data/demo/feeds/workbench.rss.v2.xml")];
-const COMMUTERS: [&str; 2] =
-    [include_str!("../../tests/data/demo/feeds/commuters.atom.v1.xml"), include_str!("../../tests/data/demo/feeds/commuters.atom.v2.xml")];
+const WORKBENCH: [&str; 2] = [
+    include_str!("../../tests/data/demo/feeds/workbench.rss.v1.xml"),
+    include_str!("../../tests/data/demo/feeds/workbench.rss.v2.xml"),
+];
+const COMMUTERS: [&str; 2] = [
+    include_str!("../../tests/data/demo/feeds/commuters.atom.v1.xml"),
+    include_str!("../../tests/data/demo/feeds/commuters.atom.v2.xml"),
+];
 /// How long what is left may take once everything was played.
 const SETTLE_MAX: Duration = Duration::from_secs(25);
 const POLL: Duration = Duration::from_millis(100);
@@ -114,10 +119,8 @@ impl Demo {
         let config = directory.join("earful.toml");
         std::fs::write(&config, configuration(&stream, &site, &receivers)?).map_err(io)?;
         let now = clock::now();
-        for (version, base) in [(0, site.base())] {
-            put_feeds(&site, version, &base, now);
-        }
-        let daemon = Daemon::start(&config, &directory.join("data")).await?;
+        put_feeds(&site, 0, &site.base(), now);
+        let daemon = Daemon::start(launch(directory)?).await?;
         Ok(Self { stream, site, receivers, daemon, played, now })
     }
 
@@ -152,7 +155,7 @@ impl Demo {
         number(&stream["posts_created"]) >= self.played.creates
             && number(&stream["posts_deleted"]) >= self.played.deletes
             && number(&feeds["posts_edited"]) >= 2
-            && number(&feeds["posts_deleted"]) >= 2
+            && number(&feeds["posts_deleted"]) >= 1
             && pending == 0
     }
 
@@ -164,21 +167,32 @@ impl Demo {
             (sum("created"), sum("delivered"), sum("superseded"), sum("dead"), sum("pending"));
         let stats: Vec<_> = self.receivers.values().map(Receiver::stats).collect();
         let total = |count: fn(&crate::rig::receiver::Stats) -> u64| stats.iter().map(count).sum::<u64>();
-        let (requests, repeated, bad) = (total(|stats| stats.requests), total(|stats| stats.repeated), total(|stats| stats.bad_signature));
+        let (requests, repeated, bad) =
+            (total(|stats| stats.requests), total(|stats| stats.repeated), total(|stats| stats.bad_signature));
         let conflicting = total(|stats| stats.conflicting_body);
         let verified: u64 = self.receivers.values().map(|receiver| receiver.accepted().len() as u64).sum();
         // A withdrawn delivery may have been on the wire already; it was verified then, and is not counted as lost.
         let lost = delivered.saturating_sub(verified);
         let stream = &status["sources"]["stream"]["totals"];
         let posts_in = number(&stream["posts_created"]);
-        println!("\nposts in    {posts_in} of {} from the stream, {} from feeds; {} edits, {} deletions, {} erased with their account; {} seen twice after the kill",
-            self.played.creates, number(&status["sources"]["feeds"]["totals"]["posts_created"]),
-            number(&status["totals"]["posts_edited"]), number(&status["totals"]["posts_deleted"]),
-            number(&status["totals"]["posts_deleted"]).saturating_sub(number(&stream["posts_deleted"]) + number(&status["sources"]["feeds"]["totals"]["posts_deleted"])),
-            number(&stream["posts_unchanged"]));
+        println!(
+            "\nposts in    {posts_in} of {} from the stream, {} from feeds; {} edits, {} deletions, {} erased with their account; {} seen twice after the kill",
+            self.played.creates,
+            number(&status["sources"]["feeds"]["totals"]["posts_created"]),
+            number(&status["totals"]["posts_edited"]),
+            number(&status["totals"]["posts_deleted"]),
+            number(&status["totals"]["posts_deleted"]).saturating_sub(
+                number(&stream["posts_deleted"]) + number(&status["sources"]["feeds"]["totals"]["posts_deleted"])
+            ),
+            number(&stream["posts_unchanged"])
+        );
         println!("matched     {} mentions", number(&status["totals"]["mentions_created"]));
-        println!("deliveries  {created} = {delivered} delivered + {superseded} superseded + {dead} dead + {pending} pending");
-        println!("verified    {verified} by signature, in {requests} requests; {repeated} repeated, {bad} bad, {conflicting} conflicting");
+        println!(
+            "deliveries  {created} = {delivered} delivered + {superseded} superseded + {dead} dead + {pending} pending"
+        );
+        println!(
+            "verified    {verified} by signature, in {requests} requests; {repeated} repeated, {bad} bad, {conflicting} conflicting"
+        );
         println!("lost {lost}");
         let checks = [
             ("every post of the stream came in once", posts_in == self.played.creates),
@@ -237,7 +251,9 @@ fn fill(template: &str, base: &str, now: Timestamp) -> String {
         let minutes: u64 = inner.split('_').next().and_then(|minutes| minutes.parse().ok()).unwrap_or(0);
         let time = now.minus(Duration::from_secs(minutes * 60));
         let shown = match (inner.ends_with("RFC2822"), jiff::Timestamp::from_second(time.seconds())) {
-            (true, Ok(time)) => jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_string(&time).unwrap_or_default(),
+            (true, Ok(time)) => {
+                jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_string(&time).unwrap_or_default()
+            }
             _ => time.to_string(),
         };
         filled.replace_range(start..start + length + 2, &shown);
@@ -253,7 +269,10 @@ fn configuration(stream: &Server, site: &Site, receivers: &BTreeMap<&str, Receiv
         stream.url(),
     );
     for (endpoint, receiver) in receivers {
-        text.push_str(&format!("\n[endpoint.{endpoint}]\nkind = \"webhook\"\nurl = \"{}\"\nsecret_files = [\"{endpoint}.secret\"]\n", receiver.url()));
+        text.push_str(&format!(
+            "\n[endpoint.{endpoint}]\nkind = \"webhook\"\nurl = \"{}\"\nsecret_files = [\"{endpoint}.secret\"]\n",
+            receiver.url()
+        ));
     }
     Ok(text)
 }
@@ -262,6 +281,13 @@ fn configuration(stream: &Server, site: &Site, receivers: &BTreeMap<&str, Receiv
 pub(super) fn free_address() -> Result<std::net::SocketAddr, String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|cause| cause.to_string())?;
     listener.local_addr().map_err(|cause| cause.to_string())
+}
+
+/// A daemon from this very binary on the files in a directory.
+pub(super) fn launch(directory: &Path) -> Result<Launch, String> {
+    let binary = std::env::current_exe().map_err(|cause| format!("this binary cannot be found: {cause}"))?;
+    let socket = socket_path(&directory.join("data"));
+    Ok(Launch { binary, config: directory.join("earful.toml"), socket, environment: Vec::new() })
 }
 
 /// Where a demo or a bench keeps its files.
@@ -277,7 +303,11 @@ mod tests {
 
     #[test]
     fn placeholders_become_fresh_times() {
-        let filled = fill("{{BASE}}/a {{MINUS_5_MIN_RFC3339}} {{MINUS_65_MIN_RFC2822}}", "http://x", Timestamp::from_millis(3_600_000));
+        let filled = fill(
+            "{{BASE}}/a {{MINUS_5_MIN_RFC3339}} {{MINUS_65_MIN_RFC2822}}",
+            "http://x",
+            Timestamp::from_millis(3_600_000),
+        );
         assert_eq!(filled, "http://x/a 1970-01-01T00:55:00.000Z Wed, 31 Dec 1969 23:55:00 +0000");
     }
 

@@ -14,7 +14,10 @@ const TEXT_CHARS_MAX: usize = 72;
 pub(super) fn line(endpoint: &str, received: &Received) -> String {
     let data = &received.body["data"];
     let colourful = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let lag = data["times"]["fetched_at"].as_str().and_then(|time| time.parse().ok()).map_or(0, |fetched| received.at.since(fetched).as_millis());
+    let lag = data["times"]["fetched_at"]
+        .as_str()
+        .and_then(|time| time.parse().ok())
+        .map_or(0, |fetched| received.at.since(fetched).as_millis());
     let what = match received.kind.as_str() {
         "mention.matched" => "+",
         "mention.updated" => "~",

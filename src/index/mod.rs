@@ -152,7 +152,9 @@ pub fn open(path: &Path, heap_mb: usize) -> Result<(MentionIndex, MentionIndexWr
 /// Deletes the index in `path`, to be built anew.
 pub fn delete(path: &Path) -> Result<(), IndexError> {
     match std::fs::remove_dir_all(path) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(IndexError::Directory { path: path.to_owned(), cause }),
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(IndexError::Directory { path: path.to_owned(), cause })
+        }
         _ => Ok(()),
     }
 }
@@ -251,7 +253,8 @@ impl MentionIndex {
                 }
             };
             let (high, low, at) = &columns;
-            let number = u128::from(high.first(address.doc_id).unwrap_or(0)) << 64 | u128::from(low.first(address.doc_id).unwrap_or(0));
+            let number = u128::from(high.first(address.doc_id).unwrap_or(0)) << 64
+                | u128::from(low.first(address.doc_id).unwrap_or(0));
             let at = Timestamp::from_millis(at.first(address.doc_id).unwrap_or(0));
             ids.push((at, PostId::from_bytes(number.to_be_bytes())));
             segment = Some((ordinal, columns));

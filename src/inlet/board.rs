@@ -33,7 +33,8 @@ impl SourceBoard {
 
     pub fn set(&self, slug: &str, kind: &'static str, state: &'static str, cause: Option<String>) {
         let mut board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let errors = board.get(slug).map_or(0, |health| health.errors) + u64::from(state == "waiting" || state == "failed");
+        let errors =
+            board.get(slug).map_or(0, |health| health.errors) + u64::from(state == "waiting" || state == "failed");
         let since = clock::now().to_string();
         board.insert(slug.to_owned(), SourceHealth { kind, state, cause, since, errors });
     }

@@ -79,8 +79,13 @@ impl Inlet {
     pub fn new(arrived: Arc<Notify>) -> (Inlet, Inbox) {
         let (sender, receiver) = mpsc::channel(INLET_ARRIVALS_MAX);
         let progress = Arc::new(Progress::default());
-        let inlet =
-            Inlet { queue: sender, bytes: Arc::new(Semaphore::new(INLET_BYTES_MAX)), progress: progress.clone(), arrived, tap: None };
+        let inlet = Inlet {
+            queue: sender,
+            bytes: Arc::new(Semaphore::new(INLET_BYTES_MAX)),
+            progress: progress.clone(),
+            arrived,
+            tap: None,
+        };
         (inlet, Inbox { queue: receiver, progress })
     }
 

@@ -75,7 +75,10 @@ impl Keeper {
             routes,
             store,
             writer,
-            live: Arc::new(ArcSwap::from_pointee(Live { matcher: Matcher::compile(Vec::new()), routes: BTreeMap::new() })),
+            live: Arc::new(ArcSwap::from_pointee(Live {
+                matcher: Matcher::compile(Vec::new()),
+                routes: BTreeMap::new(),
+            })),
             state: Mutex::new(State { set: Arc::default(), stale: None }),
             change: tokio::sync::Mutex::new(()),
         };
@@ -164,7 +167,8 @@ impl Keeper {
             })
             .collect();
         let rules = set.rules.clone();
-        let matcher = tokio::task::spawn_blocking(|| Matcher::compile(rules)).await.map_err(|_| ChangeError::Stopping)?;
+        let matcher =
+            tokio::task::spawn_blocking(|| Matcher::compile(rules)).await.map_err(|_| ChangeError::Stopping)?;
         let kept = serde_json::to_vec(&set.texts).expect("texts are JSON");
         self.writer.keep_projects(kept, versions).await.map_err(|_| ChangeError::Stopping)?;
         info!(projects = set.projects.len(), queries = set.rules.len(), "projects are in force");

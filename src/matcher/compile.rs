@@ -7,8 +7,8 @@ use crate::query::{Literal, LiteralKind, Rule};
 
 use super::fold;
 use super::net::{Lists, Net};
+use super::pattern::Pattern;
 use super::program::{Programs, Trigger, Writer};
-use super::verify::Pattern;
 
 /// Numbers under texts.
 pub(super) type Filed = HashMap<String, Vec<u32>>;
@@ -44,7 +44,8 @@ impl Tables {
         let (programs, literals) = writer.finish();
         let patterns: Vec<Pattern> = literals.iter().map(Pattern::new).collect();
         let triggered = by_literal(&triggers, patterns.len());
-        let (first, later): (Vec<u32>, Vec<u32>) = (0..patterns.len() as u32).partition(|&number| !triggered.get(number).is_empty());
+        let (first, later): (Vec<u32>, Vec<u32>) =
+            (0..patterns.len() as u32).partition(|&number| !triggered.get(number).is_empty());
         let mut tables = Self {
             triggers: Net::new(&patterns, &first),
             others: Net::new(&patterns, &later),
@@ -66,8 +67,8 @@ impl Tables {
     fn file_names(&mut self, literals: &[Literal]) {
         for (number, literal) in (0..).zip(literals) {
             match literal.kind {
-                LiteralKind::Hashtag => self.hashtags.entry(loosest(&literal.text, '#')).or_default().push(number),
-                LiteralKind::Name => self.names.entry(loosest(&literal.text, '@')).or_default().push(number),
+                LiteralKind::Hashtag => self.hashtags.entry(loosest(&literal.text)).or_default().push(number),
+                LiteralKind::Name => self.names.entry(loosest(&literal.text)).or_default().push(number),
                 _ => {}
             }
         }
@@ -103,12 +104,9 @@ fn file(filed: &mut Filed, keys: Vec<String>, rule: u32) {
     }
 }
 
-/// The loosest form of a hashtag or a name, without its sign.
-pub(super) fn loosest(name: &str, sign: char) -> Vec<u8> {
+/// The loosest form of a hashtag or a name.
+pub(super) fn loosest(name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     fold::for_each_letter(name, |letter, _, _, _| fold::push_loose(letter, &mut bytes));
-    if bytes.first().is_some_and(|&first| char::from(first) == sign) {
-        bytes.remove(0);
-    }
     bytes
 }

@@ -1,4 +1,4 @@
-//! What a character is to the matcher: its base letter, its marks and its kind; and the loosest form of a whole text.
+//! What a character is to the matcher: its base letter, its marks, its kind and its loosest form.
 //! Unaware of literals: the same tables serve queries and posts.
 
 use std::ops::Range;
@@ -27,14 +27,21 @@ pub(super) const MARK: Kind = 1 << 8;
 /// As if it were not there.
 pub(super) const IGNORED: Kind = 1 << 9;
 /// Decomposes into more than one base letter.
-const SEVERAL: Kind = 1 << 10;
+pub(super) const SEVERAL: Kind = 1 << 10;
 /// Joins with its neighbours to a Hangul syllable.
-const JAMO: Kind = 1 << 11;
+pub(super) const JAMO: Kind = 1 << 11;
 /// Letter of any script.
 pub(super) const LETTER: Kind = 1 << 12;
+/// A letter of its own that continues the character before it: a vowel sign, a tone mark.
+pub(super) const COMBINING: Kind = 1 << 13;
+/// Has a mark after it, so that the character that ends it is of no script.
+pub(super) const MARKED: Kind = 1 << 14;
 
 /// Base letters of the longest decomposition of one character.
 const DECOMPOSED_LETTERS_MAX: usize = 18;
+
+/// Marks of one letter that are counted.
+const MARKS_MAX: u16 = 1000;
 
 /// Up to three marks of one letter, in order of their code points, 21 bits each; further marks are not told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -60,23 +67,24 @@ pub(super) struct Letter {
 }
 
 impl Letter {
-    fn plain(base: char) -> Self {
+    pub fn plain(base: char) -> Self {
         Self { base, marks: Marks::default() }
     }
 
-    /// Takes a mark that follows: some make another letter, some are dropped, the others are marks.
-    fn take(&mut self, mark: char) {
+    /// Takes a mark that follows: some make another letter, some are dropped, the others are marks. Voicing is refused
+    /// by what cannot be voiced.
+    fn take(&mut self, mark: char) -> bool {
         match (self.base, mark) {
-            ('и' | 'у' | 'і', '\u{306}' | '\u{308}') | ('\u{3040}'..='\u{30ff}', '\u{3099}' | '\u{309a}') => {
-                match compose(self.base, mark) {
-                    Some(composed) => self.base = composed,
-                    None => self.marks.add(mark),
-                }
+            ('и' | 'у', '\u{306}') | ('і', '\u{308}') | ('و' | 'ي', '\u{654}') | (_, '\u{3099}' | '\u{309a}') => {
+                let composed = compose(self.base, mark);
+                self.base = composed.unwrap_or(self.base);
+                return composed.is_some();
             }
-            ('е', '\u{308}') | ('i', '\u{307}') => {}
-            ('\u{400}'..='\u{52f}', '\u{300}' | '\u{301}') => {}
+            ('е', '\u{308}') | ('i', '\u{307}') | ('\u{400}'..='\u{52f}', '\u{300}' | '\u{301}') => {}
+            _ if is_unwritten(mark) => {}
             _ => self.marks.add(mark),
         }
+        true
     }
 }
 
@@ -85,7 +93,7 @@ impl Letter {
 pub(super) struct Entry {
     pub letter: Letter,
     /// The base in its loosest form; none for marks and for what is ignored.
-    loose: Option<char>,
+    pub loose: Option<char>,
     pub kind: Kind,
 }
 
@@ -110,13 +118,16 @@ const NOTHING: Entry = Entry { letter: Letter { base: '\0', marks: Marks(0) }, l
 fn describe(character: char) -> Entry {
     let mut kind = kind_of(character);
     if kind & (IGNORED | MARK) != 0 {
-        return Entry { letter: Letter::plain(character), loose: None, kind };
+        return Entry { letter: Letter::plain(full_width(character)), loose: None, kind };
     }
     let letters = decompose(character);
     if letters.len() > 1 {
         kind |= SEVERAL;
     }
     let letter = letters.first().copied().unwrap_or(Letter::plain(character));
+    if is_joint(letter.base) {
+        kind |= JOINT;
+    }
     Entry { letter, loose: Some(loosest(letter.base)), kind }
 }
 
@@ -135,8 +146,11 @@ fn kind_of(character: char) -> Kind {
         (LOWER, character.is_lowercase()),
         (DIGIT, character.is_numeric()),
         (SPACE, character.is_whitespace()),
-        (JOINT, is_joint(character)),
-        (MARK, combining && is_mark(character)),
+        (MARK, is_mark(character)),
+        (
+            COMBINING,
+            combining && !is_mark(character) || is_voicing(character) || matches!(character, '\u{1160}'..='\u{11ff}'),
+        ),
         (JAMO, matches!(character, '\u{1100}'..='\u{11ff}')),
     ];
     facts.into_iter().filter(|&(_, holds)| holds).fold(0, |kind, (fact, _)| kind | fact)
@@ -145,7 +159,13 @@ fn kind_of(character: char) -> Kind {
 fn is_unsegmented(script: Script) -> bool {
     matches!(
         script,
-        Script::Han | Script::Hiragana | Script::Katakana | Script::Thai | Script::Lao | Script::Khmer | Script::Myanmar
+        Script::Han
+            | Script::Hiragana
+            | Script::Katakana
+            | Script::Thai
+            | Script::Lao
+            | Script::Khmer
+            | Script::Myanmar
     )
 }
 
@@ -153,25 +173,44 @@ fn is_joint(character: char) -> bool {
     matches!(character, '\'' | '’' | 'ʼ' | '`' | '-' | '‐' | '‑' | '–')
 }
 
-/// Soft hyphens, joiners, variation selectors, trade mark signs, tatweel, Arabic harakat and Hebrew points.
+/// Soft hyphens, joiners, variation selectors, trade mark signs, tatweel.
 fn is_ignored(character: char) -> bool {
-    match character {
-        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}' => true,
-        '™' | '℠' | '\u{640}' => true,
-        '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' | '\u{591}'..='\u{5c7}' => {
-            is_combining_mark(character)
-        }
-        _ => false,
-    }
+    matches!(character, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '™' | '℠' | '\u{640}')
+        || is_variation(character)
 }
 
-/// Whether a combining character is a mark; in the scripts of South and South-East Asia it is a letter.
-fn is_mark(character: char) -> bool {
-    matches!(
+/// Arabic harakat and Hebrew points.
+fn is_unwritten(character: char) -> bool {
+    let known = matches!(
         character,
-        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}'
-            | '\u{20d0}'..='\u{20ff}' | '\u{2de0}'..='\u{2dff}' | '\u{3099}' | '\u{309a}' | '\u{fe20}'..='\u{fe2f}'
-    )
+        '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' | '\u{591}'..='\u{5c7}'
+    );
+    known && is_combining_mark(character)
+}
+
+/// Whether a character is a mark of the letter before it. Other combining characters, as the vowels of Thai and of
+/// Devanagari, are letters.
+fn is_mark(character: char) -> bool {
+    let known = matches!(
+        character,
+        '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}'
+            | '\u{fe20}'..='\u{fe2f}'
+    );
+    known && is_combining_mark(character) || is_voicing(character) || is_unwritten(character)
+}
+
+/// Whether a character voices the kana before it; after anything else it is a letter.
+fn is_voicing(character: char) -> bool {
+    matches!(character, '\u{3099}' | '\u{309a}' | 'ﾞ' | 'ﾟ')
+}
+
+/// The voicing marks of half-width kana are those of kana.
+fn full_width(mark: char) -> char {
+    match mark {
+        'ﾞ' => '\u{3099}',
+        'ﾟ' => '\u{309a}',
+        other => other,
+    }
 }
 
 /// The letters of one character that is neither a mark nor ignored.
@@ -184,10 +223,9 @@ fn decompose(character: char) -> Vec<Letter> {
         if is_ignored(part) {
             continue;
         }
-        if is_combining_mark(part) && is_mark(part) {
-            match letters.last_mut() {
-                Some(letter) => letter.take(part),
-                None => letters.push(Letter::plain(part)),
+        if is_mark(part) {
+            if !letters.last_mut().is_some_and(|letter| letter.take(part)) {
+                letters.push(Letter::plain(part));
             }
             continue;
         }
@@ -224,8 +262,10 @@ fn special(base: char) -> Letter {
 fn loosest(base: char) -> char {
     match base {
         'й' => 'и',
-        'ў' | 'ӱ' => 'у',
+        'ў' => 'у',
         'ї' => 'і',
+        'ؤ' => 'و',
+        'ئ' => 'ي',
         '\u{3040}'..='\u{30ff}' => std::iter::once(base).nfd().next().unwrap_or(base),
         other => other,
     }
@@ -242,12 +282,13 @@ pub(super) fn for_each_letter(text: &str, mut found: impl FnMut(Letter, Option<c
             continue;
         }
         if let Some((letter, loose, kind, range)) = &mut held {
-            if entry.kind & MARK != 0 {
-                letter.take(character);
+            if entry.kind & MARK != 0 && letter.take(entry.letter.base) {
+                *kind |= MARKED;
                 range.end = bytes.end;
                 continue;
             }
             if entry.kind & *kind & JAMO != 0
+                && *kind & MARKED == 0
                 && let Some(syllable) = compose(letter.base, character)
             {
                 (letter.base, *loose, range.end) = (syllable, Some(syllable), bytes.end);
@@ -275,85 +316,10 @@ pub(super) fn for_each_letter(text: &str, mut found: impl FnMut(Letter, Option<c
     }
 }
 
-/// Stands for an address in a folded text. No literal holds it: it is not a byte of UTF-8.
-const ADDRESS: u8 = 0xff;
-
-/// A text in its loosest form: what the automaton reads. Reused from post to post.
-#[derive(Debug, Default)]
-pub(super) struct Folded {
-    pub bytes: Vec<u8>,
-    /// Whether a word begins or ends in the text only where it does here: no hashtag, and no sign (as `㎏`) that folds
-    /// to letters.
-    pub plain_edges: bool,
-}
-
-impl Folded {
-    /// Takes in `text`, an address as one byte.
-    pub fn read(&mut self, text: &str, addresses: &[Range<usize>]) {
-        self.bytes.clear();
-        self.plain_edges = true;
-        let mut at = 0;
-        for address in addresses {
-            self.read_run(&text[at..address.start]);
-            self.bytes.push(ADDRESS);
-            at = address.end;
-        }
-        self.read_run(&text[at..]);
-        self.plain_edges &= memchr::memchr(b'#', &self.bytes).is_none();
-    }
-
-    fn read_run(&mut self, text: &str) {
-        let mut rest = text;
-        loop {
-            let ascii = rest.bytes().position(|byte| byte >= 0x80).unwrap_or(rest.len());
-            self.bytes.extend(rest.as_bytes()[..ascii].iter().map(u8::to_ascii_lowercase));
-            rest = &rest[ascii..];
-            let Some(character) = rest.chars().next() else { return };
-            let entry = entry(character);
-            if entry.kind & (SEVERAL | JAMO) != 0 {
-                // Letters that join with their neighbours: to the end of the run, by the general way.
-                let end = rest.bytes().position(|byte| byte < 0x80).unwrap_or(rest.len());
-                for_each_letter(&rest[..end], |_, loose, kind, _| self.push(loose, kind));
-                rest = &rest[end..];
-                continue;
-            }
-            self.push(entry.loose, entry.kind);
-            rest = &rest[character.len_utf8()..];
-        }
-    }
-
-    #[inline]
-    fn push(&mut self, loose: Option<char>, kind: Kind) {
-        let Some(loose) = loose else { return };
-        self.plain_edges &= kind & WORD != 0 || entry(loose).kind & WORD == 0;
-        push(loose, &mut self.bytes);
-    }
-}
-
+/// Appends one letter.
 #[inline]
-fn push(loose: char, into: &mut Vec<u8>) {
+pub(super) fn push(loose: char, into: &mut Vec<u8>) {
     into.extend_from_slice(loose.encode_utf8(&mut [0; 4]).as_bytes());
-}
-
-/// The addresses in a text, which no literal searches: from `http://` or `https://` up to white space.
-pub(super) fn addresses(text: &str, into: &mut Vec<Range<usize>>) {
-    into.clear();
-    let mut from = 0;
-    while let Some(found) = memchr::memmem::find(&text.as_bytes()[from..], b"://") {
-        let colon = from + found;
-        from = colon + 3;
-        let Some(start) = ["http", "https"].iter().find_map(|scheme| ends_with_folded(&text[..colon], scheme)) else {
-            continue;
-        };
-        let end = text[colon..].find(char::is_whitespace).map_or(text.len(), |length| colon + length);
-        into.push(start..end);
-        from = end;
-    }
-}
-
-fn ends_with_folded(text: &str, scheme: &str) -> Option<usize> {
-    let start = text.len().checked_sub(scheme.len())?;
-    text.as_bytes()[start..].eq_ignore_ascii_case(scheme.as_bytes()).then_some(start)
 }
 
 /// Appends the loosest form of one letter.
@@ -379,4 +345,10 @@ pub(super) fn weight(base: char) -> usize {
 
 pub(super) fn is_variation(character: char) -> bool {
     matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// The marks in a text: bounded far above what people write.
+pub(super) fn marks(text: &str) -> u16 {
+    let marks = text.chars().filter(|&character| entry(character).kind & MARK != 0).count();
+    u16::try_from(marks).unwrap_or(MARKS_MAX).min(MARKS_MAX)
 }

@@ -3,21 +3,23 @@
 
 use std::ops::Range;
 
-use super::fold::{self, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, Marks, UNSEGMENTED, UPPER, WORD};
+use super::fold::{
+    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARKED, Marks, UNSEGMENTED, UPPER, WORD,
+};
 
 /// An address: no literal crosses it.
 const ADDRESS: Kind = 1 << 15;
 
 /// Particles that a Hangul word may carry and still be that word.
 const PARTICLES: [&str; 30] = [
-    "은", "는", "이", "가", "을", "를", "에", "의", "와", "과", "도", "로", "으로", "에서", "에게", "까지", "부터", "만",
-    "이나", "나", "하고", "이랑", "랑", "처럼", "보다", "께서", "한테", "마다", "조차", "밖에",
+    "은", "는", "이", "가", "을", "를", "에", "의", "와", "과", "도", "로", "으로", "에서", "에게", "까지", "부터",
+    "만", "이나", "나", "하고", "이랑", "랑", "처럼", "보다", "께서", "한테", "마다", "조차", "밖에",
 ];
 
 /// What may stand before an Arabic or Hebrew word without a space, alefs folded.
 const PREFIXES: [&str; 35] = [
-    "و", "ف", "ب", "ل", "ك", "ال", "وال", "بال", "فال", "كال", "لل", "ول", "وب", "فل", "ה", "ו", "ב", "ל", "מ", "ש", "כ",
-    "וה", "וב", "ול", "ומ", "וש", "וכ", "שה", "שב", "של", "שמ", "כש", "מה", "לה", "בה",
+    "و", "ف", "ب", "ل", "ك", "ال", "وال", "بال", "فال", "كال", "لل", "ول", "وب", "فل", "ה", "ו", "ב", "ל", "מ", "ש",
+    "כ", "וה", "וב", "ול", "ומ", "וש", "וכ", "שה", "שב", "של", "שמ", "כש", "מה", "לה", "בה",
 ];
 
 const PREFIX_LETTERS_MAX: usize = 3;
@@ -27,6 +29,8 @@ const PREFIX_LETTERS_MAX: usize = 3;
 pub(super) struct Placed {
     pub letter: Letter,
     pub kind: Kind,
+    /// Characters that it is made of, itself and its marks; counted once for a character of several letters.
+    pub chars: u16,
     /// Within a hashtag.
     pub in_tag: bool,
     /// Where its loosest form begins in the folded text.
@@ -43,6 +47,11 @@ impl Placed {
         self.kind & kind != 0
     }
 
+    /// Whether its last character is of a script that is written without spaces.
+    pub fn ends_unsegmented(&self) -> bool {
+        self.kind & (UNSEGMENTED | MARKED) == UNSEGMENTED
+    }
+
     pub fn is_address(&self) -> bool {
         self.is(ADDRESS)
     }
@@ -55,7 +64,7 @@ pub(super) struct Letters {
 }
 
 impl Letters {
-    /// Takes in `text`. The folded places agree with what [`fold::Folded`] reads.
+    /// Takes in `text`. The folded places agree with what [`folded::Folded`] reads.
     pub fn read(&mut self, text: &str, addresses: &[Range<usize>]) {
         self.placed.clear();
         let mut folded = 0;
@@ -73,17 +82,27 @@ impl Letters {
 
     fn read_run(&mut self, text: &str, run: Range<usize>, mut folded: u32) -> u32 {
         let first = run.start;
-        fold::for_each_letter(&text[run], |letter, loose, kind, bytes| {
+        let text = &text[run];
+        fold::for_each_letter(text, |letter, loose, kind, bytes| {
+            let marks = if kind & MARKED == 0 { 0 } else { fold::marks(&text[bytes.clone()]) };
             self.push(letter, kind, folded, ((first + bytes.start) as u32, (first + bytes.end) as u32));
+            if let Some(placed) = self.placed.last_mut() {
+                placed.chars += marks;
+            }
             folded += loose.map_or(0, |loose| loose.len_utf8() as u32);
         });
         folded
     }
 
-    fn push(&mut self, letter: Letter, kind: Kind, folded: u32, (start, end): (u32, u32)) {
-        let in_tag =
-            kind & WORD != 0 && self.placed.last().is_some_and(|before| before.in_tag || before.letter.base == '#');
-        self.placed.push(Placed { letter, kind, in_tag, folded, start, end, run_end: 0 });
+    fn push(&mut self, letter: Letter, mut kind: Kind, folded: u32, (start, end): (u32, u32)) {
+        let before = self.placed.last();
+        if let Some(before) = before.filter(|_| kind & COMBINING != 0) {
+            kind = kind & (before.kind | !WORD) | before.kind & (UPPER | LOWER | DIGIT | LETTER);
+        }
+        let goes_on = before.is_some_and(|before| before.in_tag || before.letter.base == '#' && !before.is(MARKED));
+        let in_tag = goes_on && kind & WORD != 0;
+        let chars = u16::from(before.is_none_or(|before| before.start != start));
+        self.placed.push(Placed { letter, kind, chars, in_tag, folded, start, end, run_end: 0 });
     }
 
     fn mark_runs(&mut self) {
@@ -112,12 +131,9 @@ impl Letters {
         self.placed.partition_point(|placed| (placed.start as usize) < byte)
     }
 
-    /// Whether the byte before the letter `at` parts a letter of a spaced script from its mark.
-    pub fn cuts_letter(&self, at: usize, byte: usize) -> bool {
-        at.checked_sub(1).is_some_and(|before| {
-            let before = &self.placed[before];
-            before.end as usize > byte && !before.is(UNSEGMENTED)
-        })
+    /// The last letter before `at`, if the byte lies within it: between its base and its marks.
+    pub fn cut(&self, at: usize, byte: usize) -> Option<&Placed> {
+        self.placed.get(at.checked_sub(1)?).filter(|before| before.end as usize > byte)
     }
 
     /// The letters on both sides of the place before `at`.
@@ -128,7 +144,7 @@ impl Letters {
     /// Whether the place before `at` parts two characters: one character may be several letters.
     pub fn parts_characters(&self, at: usize) -> bool {
         match self.around(at) {
-            (Some(before), Some(after)) => before.start != after.start,
+            (Some(before), Some(after)) => before.start != after.start && !after.is(COMBINING),
             _ => true,
         }
     }
@@ -136,13 +152,24 @@ impl Letters {
     /// Whether a word may begin or end before `at`.
     pub fn is_boundary(&self, at: usize) -> bool {
         let (Some(before), Some(after)) = self.around(at) else { return true };
-        before.start != after.start && (before.kind & after.kind & WORD == 0 || (before.kind | after.kind) & UNSEGMENTED != 0)
+        before.start != after.start
+            && (before.kind & after.kind & WORD == 0 || before.ends_unsegmented() || after.is(UNSEGMENTED))
+    }
+
+    /// Whether an occurrence may begin before `at`, as far as its first letter tells.
+    pub fn begins(&self, at: usize) -> bool {
+        self.is_boundary(at) || self.follows_prefix(at)
+    }
+
+    /// Whether an occurrence may end before `at`, as far as its last letter tells.
+    pub fn ends(&self, at: usize) -> bool {
+        self.is_boundary(at) || self.precedes_particle(at)
     }
 
     /// Whether the words of a phrase may touch before `at`.
     pub fn may_touch(&self, at: usize) -> bool {
         let (Some(before), Some(after)) = self.around(at) else { return false };
-        before.start != after.start && (before.kind | after.kind) & UNSEGMENTED != 0
+        self.parts_characters(at) && (before.ends_unsegmented() || after.is(UNSEGMENTED))
     }
 
     /// Whether a part of a hashtag begins or ends before `at`: `#VodafoneSucks`, `#vodafone5g`, `#vodafone_cz`.
@@ -169,14 +196,16 @@ impl Letters {
     /// Whether the word that ends before `at` is Hangul and carries a particle, and ends there.
     pub fn precedes_particle(&self, at: usize) -> bool {
         let (Some(before), Some(_)) = self.around(at) else { return false };
-        before.is(HANGUL)
+        before.kind & (HANGUL | MARKED) == HANGUL
             && PARTICLES.iter().any(|particle| {
                 let end = at + particle.chars().count();
-                self.reads(at, end, particle) && self.is_boundary(end)
+                self.reads(at, end, particle) && self.is_boundary(end) && self.parts_characters(end)
             })
     }
 
     fn reads(&self, start: usize, end: usize, word: &str) -> bool {
-        self.placed.get(start..end).is_some_and(|run| run.iter().map(|placed| placed.letter.base).eq(word.chars()))
+        self.placed
+            .get(start..end)
+            .is_some_and(|run| run.iter().map(|placed| placed.letter).eq(word.chars().map(Letter::plain)))
     }
 }

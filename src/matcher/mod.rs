@@ -3,8 +3,10 @@
 
 mod compile;
 mod fold;
+mod folded;
 mod letters;
 mod net;
+mod pattern;
 mod program;
 mod scan;
 mod scratch;

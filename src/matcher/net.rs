@@ -7,9 +7,10 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 
-use super::fold::{self, HANGUL, UNSEGMENTED, WORD};
+use super::fold::{self, COMBINING, HANGUL, UNSEGMENTED, WORD};
+use super::pattern::Pattern;
 use super::scratch::{Marked, Room};
-use super::verify::{Pattern, View, Ways};
+use super::verify::{View, Ways};
 
 /// Lists of numbers under numbers from 0, without a hole.
 #[derive(Debug, Default)]
@@ -127,7 +128,7 @@ fn automaton(needles: &[&[u8]]) -> Option<AhoCorasick> {
     if needles.is_empty() {
         return None;
     }
-    let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).dense_depth(3).build(needles);
+    let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(needles);
     Some(automaton.expect("needles are bounded by the memory that holds their rules, far below 2³¹ states"))
 }
 
@@ -142,7 +143,8 @@ fn is_joined(folded: &[u8], at: usize, ends: bool) -> bool {
     }
     let (Some(before), Some(after)) = (letter_before(folded, at), letter_at(folded, at)) else { return false };
     let (left, right) = (fold::entry(before).kind, fold::entry(after).kind);
-    let parts = if ends { left & HANGUL != 0 } else { matches!(before, '\u{590}'..='\u{6ff}') };
+    let parts =
+        if ends { left & HANGUL != 0 } else { matches!(before, '\u{590}'..='\u{6ff}') } || left & COMBINING != 0;
     left & right & WORD != 0 && (left | right) & UNSEGMENTED == 0 && !parts
 }
 

@@ -21,6 +21,9 @@ const SEARCH_COST: usize = 800;
 /// What an automaton costs per byte, in the same unit.
 const AUTOMATON_COST: usize = 250;
 
+/// What a source may have left before a hashtag or a name.
+const SIGNS: [char; 4] = ['#', '＃', '@', '＠'];
+
 /// What programs ask about a post, and what it took to answer.
 struct Asked<'a> {
     tables: &'a Tables,
@@ -91,7 +94,7 @@ impl Asked<'_> {
                 terms.push(Term { keyword: keyword.text.clone(), how: keyword.how, field, span });
             }
         }
-        terms.sort_by(|a, b| (a.field, a.span, &a.keyword, a.how).cmp(&(b.field, b.span, &b.keyword, b.how)));
+        terms.sort_by(|a, b| (a.field, a.span, &a.keyword).cmp(&(b.field, b.span, &b.keyword)));
         terms.dedup();
         terms.truncate(TERMS_MAX);
         let Rule { project, query, version, tags, .. } = rule;
@@ -101,7 +104,13 @@ impl Asked<'_> {
 
 impl Tables {
     /// The matches of `post`, in the order of the rules. The verdict is asked for at most once.
-    pub fn scan(&self, rules: &[Rule], post: &Post, verdict: &dyn Fn() -> Verdict, scratch: &mut Scratch) -> Vec<Match> {
+    pub fn scan(
+        &self,
+        rules: &[Rule],
+        post: &Post,
+        verdict: &dyn Fn() -> Verdict,
+        scratch: &mut Scratch,
+    ) -> Vec<Match> {
         scratch.clear(self.patterns.len(), rules.len());
         scratch.title.fold(post.title.as_deref().unwrap_or_default());
         scratch.text.fold(&post.text);
@@ -135,13 +144,13 @@ impl Tables {
 
     /// Adds the literals that the post's own list of hashtags and mentions holds.
     fn find_tags(&self, post: &Post, found: &mut Marked) {
-        for (tables, names, sign) in [(&self.hashtags, &post.hashtags, '#'), (&self.names, &post.mentions, '@')] {
-            if tables.is_empty() {
+        for (literals, names) in [(&self.hashtags, &post.hashtags), (&self.names, &post.mentions)] {
+            if literals.is_empty() {
                 continue;
             }
-            for name in names {
-                for &literal in tables.get(&loosest(name, sign)).into_iter().flatten() {
-                    if self.patterns[literal as usize].equals(name.trim_start_matches(sign)) {
+            for name in names.iter().map(|name| name.trim_start_matches(SIGNS)) {
+                for &literal in literals.get(&loosest(name)).into_iter().flatten() {
+                    if self.patterns[literal as usize].equals(name) {
                         found.insert(literal);
                     }
                 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::model::{Field, Span};
 
-use super::fold::{self, Folded};
+use super::folded::{self, Folded};
 use super::letters::Letters;
 use super::verify::Ways;
 
@@ -79,7 +79,7 @@ impl Marked {
 
 impl Room {
     pub fn fold(&mut self, text: &str) {
-        fold::addresses(text, &mut self.addresses);
+        folded::addresses(text, &mut self.addresses);
         self.folded.read(text, &self.addresses);
         self.is_read = false;
     }

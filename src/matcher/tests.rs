@@ -169,7 +169,7 @@ fn every_folded_letter_is_found_again_at_its_place() {
     for code in 0..=u32::from(char::MAX) {
         let Some(character) = char::from_u32(code) else { continue };
         let text = format!("a{character}\u{301}б{character}한");
-        let mut folded = fold::Folded::default();
+        let mut folded = folded::Folded::default();
         let mut letters = letters::Letters::default();
         folded.read(&text, &[]);
         letters.read(&text, &[]);
@@ -189,9 +189,17 @@ fn a_matcher_without_rules_matches_nothing() {
 #[test]
 fn hostile_texts_are_scanned_and_filed_in_linear_time() {
     let roots = [
-        literal(Word, "a"), literal(Word, "a-a"), literal(Phrase, "a a a a"), literal(Prefix, "ab"),
-        literal(Hashtag, "a"), literal(Name, "a"), literal(Symbol, "™"), literal(Exact, "a a"), literal(Word, "가"),
-        literal(Phrase, "東 東 東"), literal(Word, "الكتاب"),
+        literal(Word, "a"),
+        literal(Word, "a-a"),
+        literal(Phrase, "a a a a"),
+        literal(Prefix, "ab"),
+        literal(Hashtag, "a"),
+        literal(Name, "a"),
+        literal(Symbol, "™"),
+        literal(Exact, "a a"),
+        literal(Word, "가"),
+        literal(Phrase, "東 東 東"),
+        literal(Word, "الكتاب"),
     ];
     let matcher = Matcher::compile(roots.into_iter().map(rule).collect());
     let pieces = ["a", "#", "#aB", "a ", "a  -", "@a.", "-", "\u{301}", "東", "가은", "وال", "http://", "™", "a\n"];
@@ -204,4 +212,58 @@ fn hostile_texts_are_scanned_and_filed_in_linear_time() {
         tokens(&post.text, &mut |token| bytes += token.len());
         assert!(bytes <= TEXT_BYTES_MAX * 64, "{piece}: {bytes}");
     }
+}
+
+fn filed(text: &str) -> Vec<String> {
+    let mut filed = Vec::new();
+    tokens(text, &mut |token| filed.push(token.to_owned()));
+    filed
+}
+
+#[test]
+fn tokens_are_all_that_a_literal_may_find() {
+    assert_eq!(filed("Škoda, naïve https://x.cz/y"), ["skoda", "naive"]);
+    assert_eq!(filed("東京tower"), ["東", "東京", "京", "tower"]);
+    assert_eq!(filed("#VodafoneSucks"), ["vodafone", "vodafonesucks", "sucks"]);
+    assert_eq!(filed("서울에서"), ["서울", "서울에서"]);
+    assert_eq!(filed("والكتاب"), ["والكتاب", "الكتاب", "كتاب"]);
+}
+
+#[test]
+fn narrowing_asks_for_what_a_match_cannot_do_without() {
+    let token = |token: &str| Narrow::OneOf(vec![Narrow::Token(token.to_owned()), Narrow::Token("#".to_owned())]);
+    let narrow = |root| narrow(&Query { root, lints: Vec::new() });
+    assert_eq!(narrow(literal(Word, "Škoda")), token("skoda"));
+    assert_eq!(narrow(literal(Phrase, "big deal")), Narrow::All(vec![token("big"), token("deal")]));
+    assert_eq!(narrow(literal(Word, "東京")), Narrow::Token("東京".to_owned()));
+    assert_eq!(narrow(Node::Not(Box::new(literal(Word, "x")))), Narrow::Any);
+    assert_eq!(narrow(Node::Any(vec![literal(Word, "x"), literal(Symbol, "→")])), Narrow::Any);
+    assert_eq!(narrow(Node::All(vec![literal(Word, "x"), Node::Lang(Lang::Cs)])), token("x"));
+}
+
+#[test]
+fn a_post_that_asks_much_is_answered_by_the_second_automaton_as_by_searches() {
+    let words: Vec<_> = (0..500).map(|number| format!("w{number}")).collect();
+    let others = Node::Any(words.iter().map(|word| literal(Word, word)).collect());
+    let matcher = Matcher::compile(vec![rule(Node::All(vec![literal(Word, "trigger"), others]))]);
+    let mut scratch = Scratch::default();
+    let mut matched = |text: &str| !matcher.scan(&post(text), &Verdict::default, &mut scratch).is_empty();
+    assert!(matched("trigger w0") && matched("trigger w499"));
+    assert!(!matched("trigger w500") && !matched("w499"));
+}
+
+#[test]
+fn the_language_is_asked_for_only_when_a_rule_depends_on_it_and_then_once() {
+    let asked = std::cell::Cell::new(0);
+    let verdict = || {
+        asked.set(asked.get() + 1);
+        Verdict { best: Some((Lang::Cs, 1.0)), certain: true, ..Verdict::default() }
+    };
+    let in_czech = |word| Node::All(vec![literal(Word, word), Node::Lang(Lang::Cs)]);
+    let matcher = Matcher::compile(vec![rule(in_czech("x")), rule(in_czech("y"))]);
+    let mut scratch = Scratch::default();
+    assert!(matcher.scan(&post("z"), &verdict, &mut scratch).is_empty());
+    assert_eq!(asked.get(), 0);
+    assert_eq!(matcher.scan(&post("x y"), &verdict, &mut scratch).len(), 2);
+    assert_eq!(asked.get(), 1);
 }

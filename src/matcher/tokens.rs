@@ -6,8 +6,9 @@ use std::ops::Range;
 use crate::query::{LiteralKind, Node, Query};
 
 use super::fold::{self, WORD};
+use super::folded;
 use super::letters::Letters;
-use super::verify::{Element, Pattern};
+use super::pattern::{Element, Pattern};
 
 /// Bytes of a token; what is longer is filed by its head.
 pub const TOKEN_BYTES_MAX: usize = 255;
@@ -44,7 +45,7 @@ pub enum Narrow {
 /// they carry in Arabic, Hebrew and Korean, and characters and pairs in scripts without spaces. All in loosest form.
 pub fn tokens(text: &str, out: &mut dyn FnMut(&str)) {
     let mut addresses = Vec::new();
-    fold::addresses(text, &mut addresses);
+    folded::addresses(text, &mut addresses);
     let mut letters = Letters::default();
     letters.read(text, &addresses);
     let mut token = Vec::new();

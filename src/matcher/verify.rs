@@ -3,37 +3,14 @@
 
 use std::ops::Range;
 
-use crate::query::{Literal, LiteralKind};
+use crate::query::LiteralKind;
 
-use super::fold::{self, JOINT, Letter, SPACE, WORD};
+use super::fold::{self, JOINT, Letter, MARKED, SPACE, UNSEGMENTED, WORD};
 use super::letters::{Letters, Placed};
+use super::pattern::{Element, Pattern};
 
 /// Characters that may part two words of a phrase.
-const GAP_CHARS_MAX: usize = 8;
-
-/// One step of a literal.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Element {
-    Letter(Letter),
-    /// An apostrophe or a hyphen inside a word: there, or white space, or nothing.
-    Joint,
-    /// Between two words of a phrase.
-    Gap,
-}
-
-/// A literal made ready to be compared with texts.
-#[derive(Debug)]
-pub(super) struct Pattern {
-    kind: LiteralKind,
-    elements: Vec<Element>,
-    /// The elements that the automaton looks for: the longest run of letters. Empty if it can look for none of them.
-    anchor: Range<usize>,
-    /// For what is compared by code points: the literal, and where its anchor begins in it.
-    raw: String,
-    raw_anchor: usize,
-    /// The anchor in its loosest form.
-    needle: Vec<u8>,
-}
+const GAP_CHARS_MAX: u16 = 8;
 
 /// Places reached on the ways through a literal; reused from literal to literal.
 #[derive(Debug, Default)]
@@ -56,75 +33,6 @@ enum Way {
 }
 
 impl Pattern {
-    pub fn new(literal: &Literal) -> Self {
-        let elements = elements(literal);
-        let anchor = anchor(&elements);
-        let mut pattern = Self { kind: literal.kind, elements, anchor, raw: literal.text.clone(), raw_anchor: 0, needle: Vec::new() };
-        if pattern.is_raw() {
-            pattern.find_raw_anchor();
-        }
-        for element in &pattern.elements[pattern.anchor.clone()] {
-            if let Element::Letter(letter) = element {
-                fold::push_loose(*letter, &mut pattern.needle);
-            }
-        }
-        pattern
-    }
-
-    /// Compared by code points rather than by letters.
-    pub fn is_raw(&self) -> bool {
-        matches!(self.kind, LiteralKind::Exact | LiteralKind::Symbol)
-    }
-
-    /// The anchor of a raw literal is a run of its characters that are one plain letter each, wherever they stand.
-    fn find_raw_anchor(&mut self) {
-        let mut best = 0..0;
-        let mut run = 0..0;
-        for (at, character) in self.raw.char_indices() {
-            if !fold::is_single(character) {
-                run = 0..0;
-                continue;
-            }
-            let end = at + character.len_utf8();
-            run = if run.is_empty() { at..end } else { run.start..end };
-            if run.len() > best.len() {
-                best = run.clone();
-            }
-        }
-        self.raw_anchor = best.start;
-        let mut letters = Vec::new();
-        fold::for_each_letter(&self.raw[best], |letter, _, _, _| letters.push(Element::Letter(letter)));
-        self.anchor = 0..letters.len();
-        self.elements = letters;
-    }
-
-    /// What the automaton looks for: in the loosest form. Empty if any place of a text may hold this literal.
-    pub fn needle(&self) -> &[u8] {
-        &self.needle
-    }
-
-    /// The steps of a literal, of one that is compared by code points too.
-    pub fn steps(literal: &Literal) -> Vec<Element> {
-        let mut steps = elements(literal);
-        if literal.kind == LiteralKind::Exact {
-            push_letters(&literal.text, &mut steps);
-        }
-        steps
-    }
-
-    /// Whether an occurrence begins with its needle, at a boundary.
-    pub fn begins_with_needle(&self) -> bool {
-        self.kind != LiteralKind::Symbol && self.anchor.start == 0 && self.raw_anchor == 0
-    }
-
-    /// Whether an occurrence ends with its needle, at a boundary.
-    pub fn ends_with_needle(&self) -> bool {
-        match self.kind {
-            LiteralKind::Symbol | LiteralKind::Prefix | LiteralKind::Exact => false,
-            _ => self.anchor.end == self.elements.len(),
-        }
-    }
-
     /// The bytes of the occurrence whose anchor is the letter `at`.
     pub fn occurrence(&self, view: View, at: usize, ways: &mut Ways) -> Option<Range<usize>> {
         if self.is_raw() {
@@ -134,6 +42,14 @@ impl Pattern {
         let anchor_end = self.follow(view.letters, at)?;
         let end = self.end(view.letters, anchor_end, ways)?;
         let start = self.start(view.letters, at, ways)?;
+        let is_whole = match self.kind {
+            LiteralKind::Hashtag => end_of_run(view.letters, start + 1) == end,
+            LiteralKind::Name => end_of_name(view.letters, start + 1) == end,
+            _ => true,
+        };
+        if !is_whole {
+            return None;
+        }
         bytes(view.letters, start..end)
     }
 
@@ -152,35 +68,42 @@ impl Pattern {
 
     fn end(&self, letters: &Letters, from: usize, ways: &mut Ways) -> Option<usize> {
         let rest = &self.elements[self.anchor.end..];
+        if rest.is_empty() {
+            return self.accepted_end(letters, from);
+        }
         ways.walk(letters, from, rest.iter(), Way::On);
         ways.now.iter().copied().filter_map(|end| self.accepted_end(letters, end)).min()
     }
 
     fn start(&self, letters: &Letters, from: usize, ways: &mut Ways) -> Option<usize> {
         let rest = &self.elements[..self.anchor.start];
+        if rest.is_empty() {
+            return self.accepts_start(letters, from).then_some(from);
+        }
         ways.walk(letters, from, rest.iter().rev(), Way::Back);
         ways.now.iter().copied().filter(|&start| self.accepts_start(letters, start)).min()
     }
 
     fn accepts_start(&self, letters: &Letters, start: usize) -> bool {
-        match self.kind {
+        let accepted = match self.kind {
             LiteralKind::Hashtag | LiteralKind::Name => {
-                letters.parts_characters(start)
-                    && start.checked_sub(1).and_then(|before| letters.get(before)).is_none_or(|before| !before.is(WORD))
+                let before = start.checked_sub(1).and_then(|before| letters.get(before));
+                let sign = letters.get(start);
+                before.is_none_or(|before| !before.is(WORD)) && sign.is_some_and(|sign| !sign.is(MARKED))
             }
-            LiteralKind::Phrase => letters.is_boundary(start) || letters.follows_prefix(start),
-            _ => letters.is_boundary(start) || letters.follows_prefix(start) || letters.is_tag_boundary(start),
-        }
+            LiteralKind::Word | LiteralKind::Prefix => letters.begins(start) || letters.is_tag_boundary(start),
+            _ => letters.begins(start),
+        };
+        accepted && letters.parts_characters(start)
     }
 
     /// Where an occurrence ends whose letters end before `end`.
     fn accepted_end(&self, letters: &Letters, end: usize) -> Option<usize> {
         let accepted = match self.kind {
-            LiteralKind::Prefix => return end_of_token(letters, end),
-            LiteralKind::Hashtag => letters.get(end).is_none_or(|after| !after.is(WORD)),
-            LiteralKind::Name => is_end_of_name(letters, end),
-            LiteralKind::Phrase => letters.is_boundary(end) || letters.precedes_particle(end),
-            _ => letters.is_boundary(end) || letters.precedes_particle(end) || letters.is_tag_boundary(end),
+            LiteralKind::Prefix => return Some(end_of_token(letters, end)),
+            LiteralKind::Hashtag | LiteralKind::Name => true,
+            LiteralKind::Word => letters.ends(end) || letters.is_tag_boundary(end),
+            _ => letters.ends(end),
         };
         (accepted && letters.parts_characters(end)).then_some(end)
     }
@@ -193,18 +116,16 @@ impl Pattern {
             _ => rest.starts_with(&self.raw).then_some(self.raw.len())?,
         };
         let found = start..start + length;
-        let (first, after) = (view.letters.at_byte(found.start), view.letters.at_byte(found.end));
-        if (first..after).any(|at| view.letters.get(at).is_some_and(Placed::is_address)) {
-            return None;
-        }
         let letters = view.letters;
-        if self.kind == LiteralKind::Exact && letters.cuts_letter(after, found.end) {
+        let (first, after) = (letters.at_byte(found.start), letters.at_byte(found.end));
+        if (first..after).any(|at| letters.get(at).is_some_and(Placed::is_address)) {
             return None;
         }
-        let accepted = self.kind == LiteralKind::Symbol
-            || (letters.is_boundary(first) || letters.follows_prefix(first) || letters.is_tag_boundary(first))
-                && (letters.is_boundary(after) || letters.precedes_particle(after) || letters.is_tag_boundary(after));
-        accepted.then_some(found)
+        let ends = || match letters.cut(after, found.end) {
+            Some(last) => last.is(UNSEGMENTED),
+            None => letters.ends(after),
+        };
+        (self.kind == LiteralKind::Symbol || letters.begins(first) && ends()).then_some(found)
     }
 
     /// Whether a hashtag or a handle that came with the post is this literal.
@@ -223,64 +144,6 @@ impl Letter {
     fn finds(&self, letter: &Letter) -> bool {
         self.base == letter.base && (self.marks.is_empty() || self.marks == letter.marks)
     }
-}
-
-/// The steps of a literal. A name and a hashtag begin with their sign.
-fn elements(literal: &Literal) -> Vec<Element> {
-    let mut elements = Vec::new();
-    let text = literal.text.as_str();
-    match literal.kind {
-        LiteralKind::Word | LiteralKind::Prefix => push_word(text, &mut elements),
-        LiteralKind::Phrase => {
-            for word in text.split_whitespace() {
-                if !elements.is_empty() {
-                    elements.push(Element::Gap);
-                }
-                push_word(word, &mut elements);
-            }
-        }
-        LiteralKind::Hashtag => push_letters(&format!("#{}", text.trim_start_matches(['#', '＃'])), &mut elements),
-        LiteralKind::Name => push_letters(&format!("@{}", text.trim_start_matches(['@', '＠'])), &mut elements),
-        LiteralKind::Exact | LiteralKind::Symbol => {}
-    }
-    elements
-}
-
-fn push_letters(text: &str, elements: &mut Vec<Element>) {
-    fold::for_each_letter(text, |letter, _, _, _| elements.push(Element::Letter(letter)));
-}
-
-/// The letters of a word, its inner apostrophes and hyphens as joints.
-fn push_word(word: &str, elements: &mut Vec<Element>) {
-    let first = elements.len();
-    let mut joints = Vec::new();
-    fold::for_each_letter(word, |letter, _, kind, _| {
-        if kind & JOINT != 0 {
-            joints.push(elements.len());
-        }
-        elements.push(Element::Letter(letter));
-    });
-    let last = elements.len().saturating_sub(1);
-    for at in joints.into_iter().filter(|&at| at > first && at < last) {
-        elements[at] = Element::Joint;
-    }
-}
-
-/// The longest run of letters that the automaton can look for.
-fn anchor(elements: &[Element]) -> Range<usize> {
-    let mut best = (0, 0..0);
-    let mut run = (0, 0..0);
-    for (at, element) in elements.iter().enumerate() {
-        let Element::Letter(letter) = element else {
-            run = (0, at + 1..at + 1);
-            continue;
-        };
-        run = (run.0 + fold::weight(letter.base), run.1.start..at + 1);
-        if run.0 > best.0 {
-            best = run.clone();
-        }
-    }
-    best.1
 }
 
 impl Ways {
@@ -317,7 +180,7 @@ fn step(letters: &Letters, element: &Element, at: usize, way: Way, into: &mut Ve
                 into.push(beyond(at, way));
             }
             let mut end = at;
-            while beside(letters, end, way).is_some_and(|placed| placed.is(SPACE)) {
+            while beside(letters, end, way).is_some_and(|placed| placed.kind & (SPACE | MARKED) == SPACE) {
                 end = beyond(end, way);
             }
             into.push(end);
@@ -339,12 +202,12 @@ fn step_gap(letters: &Letters, at: usize, way: Way, into: &mut Vec<usize>) {
             return;
         }
         newline = again;
+        chars += placed.chars;
+        if chars > GAP_CHARS_MAX {
+            return;
+        }
         end = beyond(end, way);
         if letters.parts_characters(end) {
-            chars += 1;
-            if chars > GAP_CHARS_MAX {
-                return;
-            }
             into.push(end);
         }
     }
@@ -366,20 +229,28 @@ fn beyond(at: usize, way: Way) -> usize {
 }
 
 /// A wildcard takes the rest of its token, but nothing of one that is written without spaces.
-fn end_of_token(letters: &Letters, end: usize) -> Option<usize> {
-    if letters.is_boundary(end) {
-        return Some(end);
+fn end_of_token(letters: &Letters, end: usize) -> usize {
+    let mut end = end;
+    while !letters.parts_characters(end) {
+        end += 1;
     }
-    letters.parts_characters(end).then(|| letters.get(end).map_or(end, |after| after.run_end as usize))
+    let is_whole = end.checked_sub(1).and_then(|last| letters.get(last)).is_some_and(Placed::ends_unsegmented);
+    if is_whole { end } else { end_of_run(letters, end) }
 }
 
-/// Handles go on over dots and hyphens, but do not end in them.
-fn is_end_of_name(letters: &Letters, end: usize) -> bool {
-    let mut at = end;
-    while letters.get(at).is_some_and(|placed| matches!(placed.letter.base, '.' | '-')) {
-        at += 1;
+/// The end of the run of word characters from `at` on.
+fn end_of_run(letters: &Letters, at: usize) -> usize {
+    letters.get(at).map_or(at, |placed| placed.run_end as usize)
+}
+
+/// The end of the handle from `at` on: a dot or a hyphen belongs to it if more of it follows.
+fn end_of_name(letters: &Letters, at: usize) -> usize {
+    let joins = |placed: &Placed| matches!(placed.letter.base, '.' | '-') && !placed.is(MARKED);
+    let mut end = end_of_run(letters, at);
+    while end > at && letters.get(end).is_some_and(joins) && letters.get(end + 1).is_some_and(|after| after.is(WORD)) {
+        end = end_of_run(letters, end + 1);
     }
-    letters.get(at).is_none_or(|after| !after.is(WORD))
+    end
 }
 
 /// The length of `symbol` at the head of `text`, variation selectors aside.

@@ -68,11 +68,27 @@ pub struct Cursor {
 #[derive(Clone, Debug, PartialEq)]
 pub enum PostEvent {
     /// A post was made or changed. A quiet one is kept and never delivered: it was old when it was first seen.
-    Upsert { post: Box<Post>, order: Order, quiet: bool },
-    Delete { id: PostId, order: Order },
-    Account { author: AuthorId, status: AuthorStatus, order: Order },
+    Upsert {
+        post: Box<Post>,
+        order: Order,
+        quiet: bool,
+    },
+    Delete {
+        id: PostId,
+        order: Order,
+    },
+    Account {
+        author: AuthorId,
+        status: AuthorStatus,
+        order: Order,
+    },
     /// Posts that can no longer be had: `from` to `to` are the source's words for the hole.
-    Gap { source: Arc<str>, from: String, to: String, why: String },
+    Gap {
+        source: Arc<str>,
+        from: String,
+        to: String,
+        why: String,
+    },
 }
 
 /// What became of one post event.

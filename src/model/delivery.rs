@@ -31,11 +31,17 @@ pub struct Rendered {
 pub enum Attempt {
     Delivered,
     /// Worth another attempt: later, and never before `after`.
-    Retry { class: Class, after: Option<Duration>, cause: String },
+    Retry {
+        class: Class,
+        after: Option<Duration>,
+        cause: String,
+    },
     /// The endpoint says that it is gone for good (410).
     Gone,
     /// The message itself is refused; another attempt is unlikely to help.
-    Reject { cause: String },
+    Reject {
+        cause: String,
+    },
 }
 
 /// Why an attempt is to be repeated. Closed: each is a metric label.

@@ -167,11 +167,20 @@ mod tests {
 
     #[test]
     fn ids_are_golden() {
-        assert_eq!(PostId::of("bluesky", "at://did:plc:a/app.bsky.feed.post/1").to_string(), "m1_2jgry2b6dwvscs5zqwr5563zxv");
-        assert_eq!(ThreadId::of("bluesky", "at://did:plc:a/app.bsky.feed.post/1").to_string(), "t1_7vmwexq26s058ze4t12wdzvq7z");
+        assert_eq!(
+            PostId::of("bluesky", "at://did:plc:a/app.bsky.feed.post/1").to_string(),
+            "m1_2jgry2b6dwvscs5zqwr5563zxv"
+        );
+        assert_eq!(
+            ThreadId::of("bluesky", "at://did:plc:a/app.bsky.feed.post/1").to_string(),
+            "t1_7vmwexq26s058ze4t12wdzvq7z"
+        );
         assert_eq!(AuthorId::of("bluesky", "did:plc:a").to_string(), "a1_0r90qcedxjcawaskjvsghbpf07");
         let mention = PostId::of("web", "x");
-        assert_eq!(DeliveryId::of("care", mention, 1, "mention.matched", b"body").to_string(), "dlv_38vb51qcasxt704eftjsescnda");
+        assert_eq!(
+            DeliveryId::of("care", mention, 1, "mention.matched", b"body").to_string(),
+            "dlv_38vb51qcasxt704eftjsescnda"
+        );
     }
 
     #[test]

@@ -75,8 +75,12 @@ mod tests {
 
     #[test]
     fn an_uncertain_verdict_admits_what_is_declared_or_likely_and_nothing_else() {
-        let verdict =
-            Verdict { best: Some((Lang::Sk, 0.5)), second: Some(Lang::Cs), declared: [Some(Lang::Pl), None, None], certain: false };
+        let verdict = Verdict {
+            best: Some((Lang::Sk, 0.5)),
+            second: Some(Lang::Cs),
+            declared: [Some(Lang::Pl), None, None],
+            certain: false,
+        };
         assert!([Lang::Sk, Lang::Cs, Lang::Pl].into_iter().all(|lang| verdict.satisfies(lang)));
         assert!(!verdict.satisfies(Lang::En));
         assert!(!Verdict { certain: true, ..verdict }.satisfies(Lang::Cs));

@@ -4,18 +4,27 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::model::{
-    Author, AuthorId, Connector, Lang, Order, Post, PostEvent, PostId, PostKind, Rejected, SourceType, TEXT_BYTES_MAX, Thread,
-    ThreadId, Timestamp,
+    Author, AuthorId, Connector, Lang, Order, Post, PostEvent, PostId, PostKind, Rejected, SourceType, TEXT_BYTES_MAX,
+    Thread, ThreadId, Timestamp,
 };
 
-use super::{From, cut, is_shallow};
+use super::{Origin, cut, is_shallow};
 
 /// Bytes of one pushed post.
 pub const LINE_BYTES_MAX: usize = 256 << 10;
 const ID_BYTES_MAX: usize = 1024;
+const TITLE_BYTES_MAX: usize = 1024;
+const URL_BYTES_MAX: usize = 4096;
+/// Bytes of a handle, a name, a site or a board.
+const NAME_BYTES_MAX: usize = 512;
+/// Tags, and links, of one post.
 const ITEMS_MAX: usize = 128;
+const LANGS_MAX: usize = 3;
+/// Lines of one body that are told apart by an order made of the time.
+const LINE_BITS: u32 = 16;
 
 /// Whom a push speaks for: the first line of an arrival's body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,75 +37,87 @@ pub struct PushScope {
 
 /// One pushed post.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct PushedPost {
-    /// `upsert` (default) or `delete`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `upsert` makes or changes the post; `delete` needs only its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["upsert", "delete"], "default" = "upsert"))]
     pub op: Option<String>,
-    /// Whose name space `id` is in; the default is the token's own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Whose name space `id` is in: one of the networks of the token. The default is the first of them, or
+    /// `push:<token>` for a token without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
     /// The post's id on its network: the same id is the same post.
+    #[schemars(required)]
     pub id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Where people find the post: http or https.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// A post has a title, a text, or both.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Plain text. What is over 64 KiB is cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<PushedAuthor>,
-    /// ISO 639-1 or BCP 47.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The declared language, as ISO 639-1 or BCP 47. Evidence, not truth: the text is looked at too.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lang: Option<String>,
-    /// RFC 3339.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Declared languages where there is more than one, at most three.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub langs: Vec<String>,
+    /// RFC 3339. A time in the future counts as the time of the push.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub published_at: Option<String>,
     /// RFC 3339.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<String>,
-    /// Grows with every version; without it the order of arrival is the order of versions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Grows with every version of the post: a version that comes late changes nothing. Without it the order of
+    /// arrival is the order of versions. Give it for all versions of a post or for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
-    /// The id of the post that this one answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The id of the post that this one answers, on the same network.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
-    /// The id of the thread's first post.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The id of the thread's first post; without it that of `reply_to`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
-    /// `post`, `reply`, `comment`, `quote`, `repost` or `article`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The default is `reply` with `reply_to`, else `post`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["post", "reply", "comment", "quote", "repost", "article"]))]
     pub kind: Option<String>,
-    /// `social`, `forum`, `blog`, `news`, `review`, `video`, `comment` or `email`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["social", "forum", "blog", "news", "review", "video", "comment", "email"], "default" = "social"))]
     pub source_type: Option<String>,
-    /// The host that shows the post.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The host that shows the post; the default is that of `url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The part of the site, as a forum's section.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub board: Option<String>,
-    /// Without `#`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// With or without `#`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hashtags: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<String>,
 }
 
 /// Who wrote a pushed post.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct PushedAuthor {
-    /// The author's id on its network.
+    /// The author's id on its network; without it the handle or the name stands for it.
     pub id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
 
-/// The body of an arrival: the scope, then the posts as they were pushed.
+/// The body of an arrival: the scope, then the posts as they were pushed, one a line.
 pub fn encode<'l>(scope: &PushScope, lines: impl IntoIterator<Item = &'l [u8]>) -> Vec<u8> {
     let mut body = serde_json::to_vec(scope).expect("a scope is JSON");
     for line in lines {
@@ -107,13 +128,17 @@ pub fn encode<'l>(scope: &PushScope, lines: impl IntoIterator<Item = &'l [u8]>) 
 }
 
 /// One event or reason per pushed line.
-pub(super) fn events(body: &[u8], from: From<'_>) -> Result<Vec<Result<PostEvent, Rejected>>, Rejected> {
+pub(super) fn events(body: &[u8], origin: Origin<'_>) -> Result<Vec<Result<PostEvent, Rejected>>, Rejected> {
     let mut lines = body.split(|&byte| byte == b'\n');
     let scope: PushScope = serde_json::from_slice(lines.next().unwrap_or_default()).map_err(|_| Rejected::Shape)?;
-    Ok(lines.map(|line| event(line, &scope, from)).collect())
+    let millis = u64::try_from(origin.fetched_at.millis()).unwrap_or(0);
+    let number = |at: usize| (at as u64).min((1 << LINE_BITS) - 1);
+    // Of two lines about one post the later is the later version.
+    let order = |at| Order((millis << LINE_BITS) | number(at));
+    Ok(lines.enumerate().map(|(at, line)| event(line, &scope, order(at), origin)).collect())
 }
 
-fn event(line: &[u8], scope: &PushScope, from: From<'_>) -> Result<PostEvent, Rejected> {
+fn event(line: &[u8], scope: &PushScope, arrived: Order, origin: Origin<'_>) -> Result<PostEvent, Rejected> {
     if line.len() > LINE_BYTES_MAX {
         return Err(Rejected::TooLarge);
     }
@@ -125,16 +150,15 @@ fn event(line: &[u8], scope: &PushScope, from: From<'_>) -> Result<PostEvent, Re
         true => Rejected::Shape,
         false => Rejected::Syntax,
     })?;
-    let network = network_of(&pushed, scope)?;
-    if pushed.id.is_empty() || pushed.id.len() > ID_BYTES_MAX {
+    if !is_id(&pushed.id) {
         return Err(Rejected::NoId);
     }
-    // Without a revision a later arrival is a later version.
-    let order = Order(pushed.revision.unwrap_or_else(|| u64::try_from(from.fetched_at.millis()).unwrap_or(0)));
+    let network = network_of(&pushed, scope)?;
+    let order = pushed.revision.map_or(arrived, Order);
     match pushed.op.as_deref() {
         None | Some("upsert") => {
-            let post = post(pushed, network, from)?;
-            Ok(PostEvent::Upsert { post: Box::new(post), order, quiet: false })
+            let post = Box::new(post(pushed, network, origin)?);
+            Ok(PostEvent::Upsert { post, order, quiet: false })
         }
         Some("delete") => Ok(PostEvent::Delete { id: PostId::of(&network, &pushed.id), order }),
         Some(_) => Err(Rejected::Value),
@@ -142,67 +166,118 @@ fn event(line: &[u8], scope: &PushScope, from: From<'_>) -> Result<PostEvent, Re
 }
 
 fn network_of(pushed: &PushedPost, scope: &PushScope) -> Result<Arc<str>, Rejected> {
-    let own = format!("push:{}", scope.token);
+    let own = || format!("push:{}", scope.token);
     match pushed.network.as_deref() {
-        None => Ok(scope.networks.first().cloned().unwrap_or(own).into()),
-        Some(named) if named == own || scope.networks.iter().any(|network| network == named) => Ok(named.into()),
+        None => Ok(scope.networks.first().cloned().unwrap_or_else(own).into()),
+        Some(named) if scope.networks.iter().any(|network| network == named) || named == own() => Ok(named.into()),
         Some(_) => Err(Rejected::Scope),
     }
 }
 
-fn post(pushed: PushedPost, network: Arc<str>, from: From<'_>) -> Result<Post, Rejected> {
-    let text = pushed.text.unwrap_or_default();
-    if text.trim().is_empty() && pushed.title.as_deref().unwrap_or("").trim().is_empty() {
+fn post(pushed: PushedPost, network: Arc<str>, origin: Origin<'_>) -> Result<Post, Rejected> {
+    let text = pushed.text.as_deref().unwrap_or("");
+    let title = pushed.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
+    if text.trim().is_empty() && title.is_none() {
         return Err(Rejected::Empty);
     }
-    if pushed.hashtags.len() > ITEMS_MAX || pushed.links.len() > ITEMS_MAX {
-        return Err(Rejected::Value);
-    }
+    let url = pushed.url.as_deref().map(address).transpose()?;
+    let site = site(pushed.site.as_deref(), url.as_ref(), &network)?;
     let kind = match pushed.kind.as_deref() {
         None if pushed.reply_to.is_some() => PostKind::Reply,
         None => PostKind::Post,
         Some(name) => PostKind::parse(name).ok_or(Rejected::Value)?,
     };
     let source_type = pushed.source_type.as_deref().map_or(Some(SourceType::Social), SourceType::parse);
-    let url = pushed.url.map(|url| url::Url::parse(&url).map_err(|_| Rejected::Value)).transpose()?;
-    let host = url.as_ref().and_then(|url| url.host_str()).map(str::to_owned);
-    let root = pushed.thread.as_deref().or(pushed.reply_to.as_deref()).filter(|root| *root != pushed.id);
-    let author = pushed.author.unwrap_or_default();
     let (text, truncated) = cut(text, TEXT_BYTES_MAX);
+    let hashtags = items(&pushed.hashtags)?;
     Ok(Post {
         id: PostId::of(&network, &pushed.id),
         source_type: source_type.ok_or(Rejected::Value)?,
-        site: pushed.site.or(host).unwrap_or_else(|| network.to_string()).to_lowercase().into(),
-        board: pushed.board,
+        site,
+        board: named(pushed.board)?,
         connector: Connector::Push,
-        source: from.source.clone(),
+        source: origin.source.clone(),
         kind,
         url: url.map(String::from),
-        author: Author {
-            id: AuthorId::of(&network, &author.id),
-            native_id: author.id,
-            handle: author.handle,
-            name: author.name,
-            url: author.url,
-        },
-        title: pushed.title.map(|title| cut(title, TEXT_BYTES_MAX).0),
-        text,
+        author: author(pushed.author.unwrap_or_default(), &network)?,
+        title: title.map(|title| cut(title, TITLE_BYTES_MAX).0.to_owned()),
+        text: text.to_owned(),
         truncated,
-        langs: pushed.lang.as_deref().and_then(Lang::parse).into_iter().collect(),
-        hashtags: pushed.hashtags.iter().map(|tag| tag.trim_start_matches('#').to_owned()).collect(),
+        langs: langs(pushed.lang.iter().chain(&pushed.langs))?,
+        hashtags: hashtags.iter().map(|tag| tag.trim_start_matches('#').to_owned()).collect(),
         mentions: Vec::new(),
-        links: pushed.links,
-        thread: Thread {
-            id: ThreadId::of(&network, root.unwrap_or(&pushed.id)),
-            root: root.map(|root| PostId::of(&network, root)),
-            parent: pushed.reply_to.as_deref().map(|parent| PostId::of(&network, parent)),
-        },
-        published_at: time(pushed.published_at)?,
+        links: items(&pushed.links)?.to_vec(),
+        thread: thread(&pushed.id, pushed.thread.as_deref(), pushed.reply_to.as_deref(), &network)?,
+        published_at: time(pushed.published_at)?.map(|time| time.min(origin.fetched_at)),
         edited_at: time(pushed.edited_at)?,
-        fetched_at: from.fetched_at,
+        fetched_at: origin.fetched_at,
         native_id: pushed.id,
         network,
     })
+}
+
+fn author(pushed: PushedAuthor, network: &str) -> Result<Author, Rejected> {
+    let (handle, name) = (named(pushed.handle)?, named(pushed.name)?);
+    let native_id = match pushed.id.is_empty() {
+        true => handle.clone().or_else(|| name.clone()).unwrap_or_default(),
+        false => pushed.id,
+    };
+    if native_id.len() > ID_BYTES_MAX {
+        return Err(Rejected::Value);
+    }
+    let url = pushed.url.as_deref().map(address).transpose()?.map(String::from);
+    Ok(Author { id: AuthorId::of(network, &native_id), native_id, handle, name, url })
+}
+
+fn thread(id: &str, root: Option<&str>, parent: Option<&str>, network: &str) -> Result<Thread, Rejected> {
+    if [root, parent].into_iter().flatten().any(|id| !is_id(id)) {
+        return Err(Rejected::Value);
+    }
+    let root = root.or(parent).filter(|root| *root != id);
+    Ok(Thread {
+        id: ThreadId::of(network, root.unwrap_or(id)),
+        root: root.map(|root| PostId::of(network, root)),
+        parent: parent.map(|parent| PostId::of(network, parent)),
+    })
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=ID_BYTES_MAX).contains(&text.len())
+}
+
+/// Shown to people as a link, so only what leads to a page.
+fn address(text: &str) -> Result<Url, Rejected> {
+    let url =
+        Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && text.len() <= URL_BYTES_MAX);
+    url.ok_or(Rejected::Value)
+}
+
+fn site(named: Option<&str>, url: Option<&Url>, network: &str) -> Result<Arc<str>, Rejected> {
+    let site = named.or_else(|| url.and_then(Url::host_str)).unwrap_or(network);
+    let fits = (1..=NAME_BYTES_MAX).contains(&site.len());
+    if fits { Ok(site.to_lowercase().into()) } else { Err(Rejected::Value) }
+}
+
+fn named(text: Option<String>) -> Result<Option<String>, Rejected> {
+    match text {
+        Some(text) if text.len() > NAME_BYTES_MAX => Err(Rejected::Value),
+        other => Ok(other.filter(|text| !text.is_empty())),
+    }
+}
+
+fn items(list: &[String]) -> Result<&[String], Rejected> {
+    let fits = list.len() <= ITEMS_MAX && list.iter().all(|item| (1..=URL_BYTES_MAX).contains(&item.len()));
+    if fits { Ok(list) } else { Err(Rejected::Value) }
+}
+
+/// Languages outside of the known ones are no mistake: nothing is known of them.
+fn langs<'l>(tags: impl Iterator<Item = &'l String>) -> Result<Vec<Lang>, Rejected> {
+    let mut langs = Vec::new();
+    for tag in tags {
+        let lang = Lang::parse(tag).filter(|lang| !langs.contains(lang));
+        langs.extend(lang);
+    }
+    if langs.len() <= LANGS_MAX { Ok(langs) } else { Err(Rejected::Value) }
 }
 
 fn time(text: Option<String>) -> Result<Option<Timestamp>, Rejected> {
@@ -213,45 +288,101 @@ fn time(text: Option<String>) -> Result<Option<Timestamp>, Rejected> {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<PostEvent, Rejected> {
+    const NOW: i64 = 1_795_323_748_000;
+
+    fn read_all(lines: &[&str]) -> Vec<Result<PostEvent, Rejected>> {
         let source: Arc<str> = "desk".into();
         let scope = PushScope { token: "desk".to_owned(), networks: vec!["crm".to_owned()] };
-        let body = encode(&scope, [line.as_bytes()]);
-        events(&body, From { source: &source, fetched_at: Timestamp::from_millis(9) }).unwrap().remove(0)
+        let body = encode(&scope, lines.iter().map(|line| line.as_bytes()));
+        events(&body, Origin { source: &source, fetched_at: Timestamp::from_millis(NOW) }).unwrap()
+    }
+
+    fn read(line: &str) -> Result<PostEvent, Rejected> {
+        read_all(&[line]).remove(0)
+    }
+
+    fn post_of(line: &str) -> Post {
+        match read(line) {
+            Ok(PostEvent::Upsert { post, .. }) => *post,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
-    fn a_pushed_reply_knows_its_thread() {
-        let line = r#"{"id":"7","text":"Hello there","reply_to":"6","thread":"1","author":{"id":"a","handle":"ann"},"url":"https://Example.org/7"}"#;
-        let PostEvent::Upsert { post, order, .. } = read(line).unwrap() else { panic!("no post") };
-        assert_eq!((&*post.network, &*post.site, order), ("crm", "example.org", Order(9)));
-        assert_eq!(post.thread.root, Some(PostId::of("crm", "1")));
-        assert_eq!(post.kind, PostKind::Reply);
+    fn a_pushed_reply_knows_its_thread_its_author_and_its_site() {
+        let post = post_of(
+            r##"{"id":"7","text":"Hello there","reply_to":"6","thread":"1","author":{"handle":"ann"},"url":"https://Example.org/7",
+               "lang":"pt-BR","langs":["pt","sr","fr"],"hashtags":["#tea"],"published_at":"2999-01-01T00:00:00Z"}"##.replace('\n', " ").as_str(),
+        );
+        assert_eq!((&*post.network, &*post.site), ("crm", "example.org"));
+        assert_eq!(
+            (post.thread.root, post.thread.parent),
+            (Some(PostId::of("crm", "1")), Some(PostId::of("crm", "6")))
+        );
+        assert_eq!((post.kind, post.author.native_id.as_str()), (PostKind::Reply, "ann"));
+        assert_eq!((post.langs, post.hashtags), (vec![Lang::Pt, Lang::Fr], vec!["tea".to_owned()]));
+        assert_eq!(post.published_at, Some(Timestamp::from_millis(NOW)));
     }
 
     #[test]
     fn a_token_speaks_only_for_its_networks() {
         assert_eq!(read(r#"{"id":"7","text":"x","network":"bluesky"}"#), Err(Rejected::Scope));
-        assert!(read(r#"{"id":"7","text":"x","network":"push:desk"}"#).is_ok());
+        assert_eq!(read(r#"{"id":"7","op":"delete","network":"push:other"}"#), Err(Rejected::Scope));
+        assert_eq!(&*post_of(r#"{"id":"7","text":"x","network":"push:desk"}"#).network, "push:desk");
+        assert_eq!(&*post_of(r#"{"id":"7","text":"x"}"#).network, "crm");
+    }
+
+    #[test]
+    fn a_revision_orders_versions_and_without_one_the_lines_do() {
+        let events = read_all(&[
+            r#"{"id":"7","text":"x"}"#,
+            r#"{"id":"7","op":"delete"}"#,
+            r#"{"id":"8","text":"x","revision":3}"#,
+        ]);
+        let orders: Vec<Order> = events
+            .into_iter()
+            .map(|event| match event {
+                Ok(PostEvent::Upsert { order, .. } | PostEvent::Delete { order, .. }) => order,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(orders[0] < orders[1]);
+        assert_eq!(orders[2], Order(3));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_and_says_so() {
+        let post = post_of(&format!("{{\"id\":\"7\",\"text\":\"{}\"}}", "é".repeat(TEXT_BYTES_MAX)));
+        assert!(post.truncated && post.text.len() <= TEXT_BYTES_MAX);
     }
 
     #[test]
     fn what_is_wrong_is_named() {
+        let long = "x".repeat(ID_BYTES_MAX + 1);
         let cases = [
             ("", Rejected::Syntax),
             ("{\"id\":\"7\",\"text\":", Rejected::Syntax),
-            ("{\"text\":\"x\"}", Rejected::Shape),
+            ("{\"text\":\"x\"}", Rejected::NoId),
             ("{\"id\":7,\"text\":\"x\"}", Rejected::Shape),
             ("{\"id\":\"7\",\"txt\":\"x\"}", Rejected::Shape),
             ("{\"id\":\"\",\"text\":\"x\"}", Rejected::NoId),
+            (&format!("{{\"id\":\"{long}\",\"text\":\"x\"}}"), Rejected::NoId),
             ("{\"id\":\"7\",\"text\":\" \"}", Rejected::Empty),
             ("{\"id\":\"7\",\"text\":\"x\",\"op\":\"merge\"}", Rejected::Value),
             ("{\"id\":\"7\",\"text\":\"x\",\"kind\":\"poem\"}", Rejected::Value),
             ("{\"id\":\"7\",\"text\":\"x\",\"url\":\"not a url\"}", Rejected::Value),
+            ("{\"id\":\"7\",\"text\":\"x\",\"url\":\"javascript:alert(1)\"}", Rejected::Value),
             ("{\"id\":\"7\",\"text\":\"x\",\"published_at\":\"yesterday\"}", Rejected::Value),
+            ("{\"id\":\"7\",\"text\":\"x\",\"reply_to\":\"\"}", Rejected::Value),
+            ("{\"id\":\"7\",\"text\":\"x\",\"langs\":[\"cs\",\"sk\",\"pl\",\"de\"]}", Rejected::Value),
+            ("{\"id\":\"7\",\"text\":\"x\",\"links\":[\"\"]}", Rejected::Value),
+            (&format!("{}{}", "[".repeat(100), "]".repeat(100)), Rejected::TooDeep),
+            (&" ".repeat(LINE_BYTES_MAX + 1), Rejected::TooLarge),
         ];
         for (line, reason) in cases {
-            assert_eq!(read(line), Err(reason), "{line}");
+            assert_eq!(read(line), Err(reason), "{}", &line[..line.len().min(80)]);
         }
+        let origin = Origin { source: &"desk".into(), fetched_at: Timestamp::EPOCH };
+        assert_eq!(events(b"no scope\n{}", origin), Err(Rejected::Shape));
     }
 }

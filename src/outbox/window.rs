@@ -108,13 +108,13 @@ impl Window {
         }
     }
 
-    pub fn seq(&self, position: u64) -> Option<u64> {
-        self.rows.get(&position).map(|entry| entry.seq)
-    }
-
     /// When the next delivery that waits on its own clock may be sent.
     pub fn next_refused(&self) -> Option<Timestamp> {
-        self.rows.values().filter(|entry| !entry.in_flight && entry.not_before > Timestamp::EPOCH).map(|entry| entry.not_before).min()
+        self.rows
+            .values()
+            .filter(|entry| !entry.in_flight && entry.not_before > Timestamp::EPOCH)
+            .map(|entry| entry.not_before)
+            .min()
     }
 
     pub fn oldest_at(&self) -> Option<Timestamp> {

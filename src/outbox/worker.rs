@@ -17,7 +17,7 @@ use crate::model::{Attempt, Class, Rendered, Timestamp};
 use crate::store::{DeadReason, OutboxKey, ReadError, Settle, Store, WriterClosed, WriterHandle, decode, encode};
 
 use super::Sink;
-use super::clock::{EndpointClock, REFUSALS_MAX, refusal_wait};
+use super::clock::{EndpointClock, Failure, REFUSALS_MAX, refusal_wait};
 use super::window::{Picked, Window};
 
 /// How often an endpoint looks at its oldest deliveries when nothing else wakes it.
@@ -74,7 +74,9 @@ impl Outbox {
         };
         match worker.run().await {
             Ok(()) | Err(Ended::Writer) => {}
-            Err(Ended::Read(cause)) => error!(endpoint = %slug, %cause, "deliveries cannot be read; this endpoint stops"),
+            Err(Ended::Read(cause)) => {
+                error!(endpoint = %slug, %cause, "deliveries cannot be read; this endpoint stops")
+            }
         }
     }
 }
@@ -121,7 +123,11 @@ struct Finished {
 impl<S: Sink> Worker<S> {
     async fn run(mut self) -> Result<(), Ended> {
         if let Some(row) = self.read(|store, slug| store.endpoint(slug)).await? {
-            self.clock = decode(&row.clock).unwrap_or_default();
+            // An endpoint that was never tried has no clock yet; a damaged one must not hide that it is gone.
+            self.clock = match row.clock.as_slice() {
+                [] => EndpointClock::default(),
+                clock => decode(clock).map_err(|cause| ReadError::Row { family: "endpoint", cause })?,
+            };
         }
         while !self.own.stop.is_cancelled() {
             self.refill().await?;
@@ -151,8 +157,12 @@ impl<S: Sink> Worker<S> {
     /// What is too old, or too much, goes to the dead letters.
     async fn give_up(&mut self) -> Result<(), Ended> {
         let now = clock::now();
-        let mut dead: Vec<(u64, DeadReason)> =
-            self.window.expired(now, self.plan.expiry).into_iter().map(|position| (position, DeadReason::Expired)).collect();
+        let mut dead: Vec<(u64, DeadReason)> = self
+            .window
+            .expired(now, self.plan.expiry)
+            .into_iter()
+            .map(|position| (position, DeadReason::Expired))
+            .collect();
         let pending = self.own.writer.endpoints().get(&self.plan.slug).map_or(0, |row| row.bytes_pending);
         if pending > self.plan.quota_bytes && dead.is_empty() {
             dead.extend(self.window.oldest_idle().map(|position| (position, DeadReason::Quota)));
@@ -203,7 +213,12 @@ impl<S: Sink> Worker<S> {
         let now = clock::now();
         let refused = self.window.next_refused().map(|until| until.since(now));
         let clock_wait = Some(self.clock.wait(now)).filter(|wait| !wait.is_zero());
-        let soonest = refused.into_iter().chain(clock_wait).min().unwrap_or(IDLE_PERIOD).clamp(Duration::from_millis(5), IDLE_PERIOD);
+        let soonest = refused
+            .into_iter()
+            .chain(clock_wait)
+            .min()
+            .unwrap_or(IDLE_PERIOD)
+            .clamp(Duration::from_millis(5), IDLE_PERIOD);
         let idle = self.attempts.is_empty();
         tokio::select! {
             () = self.own.stop.cancelled() => Ok(()),
@@ -224,7 +239,10 @@ impl<S: Sink> Worker<S> {
         Ok(())
     }
 
-    async fn finish(&mut self, joined: Result<Result<Finished, ReadError>, tokio::task::JoinError>) -> Result<(), Ended> {
+    async fn finish(
+        &mut self,
+        joined: Result<Result<Finished, ReadError>, tokio::task::JoinError>,
+    ) -> Result<(), Ended> {
         let finished = match joined {
             Ok(finished) => finished?,
             Err(cause) => {
@@ -240,8 +258,8 @@ impl<S: Sink> Worker<S> {
         self.count(&finished, attempt);
         let settle = self.decide(&finished, attempt.clone());
         let before = self.clock.clone();
-        self.move_clock(attempt);
-        if before != self.clock && before.allowance(finished.started) != self.clock.allowance(finished.started) {
+        self.move_clock(attempt, finished.started);
+        if self.clock.is_worth_keeping(&before) {
             self.own.writer.keep_clock(self.plan.slug.clone(), encode(&self.clock)).await?;
         }
         if self.window.wants().1 > 0 {
@@ -297,27 +315,30 @@ impl<S: Sink> Worker<S> {
         }
     }
 
-    fn move_clock(&mut self, attempt: &Attempt) {
+    fn move_clock(&mut self, attempt: &Attempt, started: Timestamp) {
         match attempt {
             // A refusal is the message's fault: the endpoint is well.
             Attempt::Delivered | Attempt::Reject { .. } => {
                 if self.clock.allowance(clock::now()) <= 1 && self.clock != EndpointClock::default() {
                     info!(endpoint = %self.plan.slug, "the endpoint answers");
                 }
-                self.clock.succeed(self.plan.concurrency_max);
+                self.clock.succeed(started, self.plan.concurrency_max);
             }
             Attempt::Gone => {
                 error!(endpoint = %self.plan.slug, "the endpoint says that it is gone (410); deliveries wait until its address changes");
                 self.clock.disable(self.plan.address);
             }
             Attempt::Retry { class, after, cause } => {
-                self.clock.fail(*class, *after, clock::now(), rand::rng().random());
+                let failure = Failure { class: *class, retry_after: *after, jitter: rand::rng().random() };
+                self.clock.fail(failure, started, clock::now());
                 let wait_ms = self.clock.wait(clock::now()).as_millis() as u64;
                 match class {
                     Class::Misconfigured | Class::Forbidden => {
                         error!(endpoint = %self.plan.slug, %cause, wait_ms, "the endpoint looks misconfigured");
                     }
-                    _ => warn!(endpoint = %self.plan.slug, %cause, wait_ms, "the endpoint does not take deliveries now"),
+                    _ => {
+                        warn!(endpoint = %self.plan.slug, %cause, wait_ms, "the endpoint does not take deliveries now")
+                    }
                 }
             }
         }

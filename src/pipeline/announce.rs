@@ -37,7 +37,12 @@ pub(super) fn gap(gap: &Gap<'_>, live: &Live, now: Timestamp) -> Vec<NewDelivery
 
 /// Tells the endpoints of a mention that came to be, changed or went. `held` is what they held before; what they hold
 /// from now on is written into the row.
-pub(super) fn mention(id: PostId, row: &mut MentionRow, held: &BTreeMap<String, Holding>, live: &Live) -> Vec<NewDelivery> {
+pub(super) fn mention(
+    id: PostId,
+    row: &mut MentionRow,
+    held: &BTreeMap<String, Holding>,
+    live: &Live,
+) -> Vec<NewDelivery> {
     row.endpoints = held.clone();
     if row.state == MentionState::Deleted {
         return deletions(id, row, held);
@@ -93,7 +98,8 @@ fn render(
     matches: Vec<&Match>,
     live: &Live,
 ) -> RenderedEvent {
-    let zone = matches.first().and_then(|found| live.routes.get(&found.project)).map_or("UTC", |route| &route.time_zone);
+    let zone =
+        matches.first().and_then(|found| live.routes.get(&found.project)).map_or("UTC", |route| &route.time_zone);
     let view = MentionView {
         id,
         post: &row.post,
@@ -105,14 +111,20 @@ fn render(
         cluster: row.cluster,
         cluster_is_first: row.cluster_first == id,
         cluster_size: row.cluster_size,
-        edited: row.revision > 1 || row.post.edited_at.is_some(),
+        edited: row.edited || row.post.edited_at.is_some(),
         matched_at: row.matched_at,
         time_zone: zone,
     };
     event::mention(endpoint, kind, &view)
 }
 
-fn delivery(endpoint: &str, id: PostId, row: &MentionRow, rendered: RenderedEvent, queries: Vec<String>) -> NewDelivery {
+fn delivery(
+    endpoint: &str,
+    id: PostId,
+    row: &MentionRow,
+    rendered: RenderedEvent,
+    queries: Vec<String>,
+) -> NewDelivery {
     let deleted = row.state == MentionState::Deleted;
     NewDelivery {
         endpoint: endpoint.to_owned(),

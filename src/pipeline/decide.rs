@@ -10,8 +10,8 @@ use crate::model::{
 };
 use crate::projects::Live;
 use crate::store::{
-    AccountRow, Holding, KnownPost, MentionRow, MentionState, MentionWrite, NearRow, PostState, PostWrite, Tally, Totals,
-    TurnCommit,
+    AccountRow, Holding, KnownPost, MentionRow, MentionState, MentionWrite, NearRow, PostState, PostWrite, Tally,
+    Totals, TurnCommit,
 };
 
 use super::announce;
@@ -45,7 +45,8 @@ pub struct Decided {
 
 /// Folds the sightings over what is known. `now` is the time of the decision.
 pub fn decide(sightings: Vec<Sighting>, knowledge: &mut Knowledge, live: &Live, now: Timestamp) -> Decided {
-    let mut fold = Fold { knowledge, live, now, decided: Decided::default(), posts: BTreeMap::new(), mentions: BTreeMap::new() };
+    let mut fold =
+        Fold { knowledge, live, now, decided: Decided::default(), posts: BTreeMap::new(), mentions: BTreeMap::new() };
     for sighting in sightings {
         let source = sighting.source.clone();
         let outcome = fold.sighting(sighting);
@@ -101,9 +102,11 @@ impl Fold<'_> {
     }
 
     fn upsert(&mut self, mut post: Post, order: Order, quiet: bool, found: (Vec<Match>, Option<Verdict>)) -> Outcome {
-        let erased = self.knowledge.accounts.get(&post.author.id).is_some_and(|account| {
-            account.status == AuthorStatus::Erased && order <= account.order
-        });
+        let erased = self
+            .knowledge
+            .accounts
+            .get(&post.author.id)
+            .is_some_and(|account| account.status == AuthorStatus::Erased && order <= account.order);
         if erased {
             return Outcome::Unchanged;
         }
@@ -220,7 +223,7 @@ impl Fold<'_> {
             if matches.is_empty() || (quiet && !seen) {
                 return false;
             }
-            let row = self.new_mention(post, matches, verdict);
+            let row = self.new_mention(post, matches, verdict, seen);
             self.announce(post.id, row, true);
             return true;
         };
@@ -234,13 +237,14 @@ impl Fold<'_> {
             parent: self.excerpt(post.thread.parent).or(before.parent),
             root: self.excerpt(post.thread.root).or(before.root),
             matched_at: self.now,
+            edited: true,
             ..before
         };
         self.announce(post.id, row, told);
         true
     }
 
-    fn new_mention(&mut self, post: &Post, matches: Vec<Match>, verdict: Option<Verdict>) -> MentionRow {
+    fn new_mention(&mut self, post: &Post, matches: Vec<Match>, verdict: Option<Verdict>, edited: bool) -> MentionRow {
         let cluster = cluster_of(post);
         let near = self.sight_copy(cluster, post.id);
         MentionRow {
@@ -256,13 +260,15 @@ impl Fold<'_> {
             cluster_first: near.first,
             cluster_size: near.size,
             matched_at: self.now,
+            edited,
             endpoints: BTreeMap::new(),
         }
     }
 
     /// Counts a mention among those with the same text within a day.
     fn sight_copy(&mut self, cluster: ClusterId, id: PostId) -> NearRow {
-        let recent = self.knowledge.near.get(&cluster).filter(|near| near.first_at.millis() > self.now.millis() - NEAR_MILLIS);
+        let recent =
+            self.knowledge.near.get(&cluster).filter(|near| near.first_at.millis() > self.now.millis() - NEAR_MILLIS);
         let near = match recent {
             Some(near) => NearRow { size: near.size.saturating_add(1), ..*near },
             None => NearRow { first: id, first_at: self.now, size: 1 },
@@ -275,7 +281,8 @@ impl Fold<'_> {
     fn excerpt(&self, id: Option<PostId>) -> Option<Excerpt> {
         let post = self.knowledge.relatives.get(&id?)?.as_ref()?;
         let author = post.author.handle.clone().or_else(|| post.author.name.clone());
-        let text = post.text.char_indices().nth(EXCERPT_CHARS_MAX).map_or(post.text.as_str(), |(end, _)| &post.text[..end]);
+        let text =
+            post.text.char_indices().nth(EXCERPT_CHARS_MAX).map_or(post.text.as_str(), |(end, _)| &post.text[..end]);
         Some(Excerpt { author, text: text.to_owned() })
     }
 
@@ -339,8 +346,16 @@ pub(super) fn cluster_of(post: &Post) -> ClusterId {
 fn content_hash(post: &Post) -> u64 {
     let mut hasher = blake3::Hasher::new();
     let lists = [&post.hashtags, &post.mentions, &post.links];
-    let fields = [post.title.as_deref(), Some(&post.text), post.url.as_deref(), post.author.handle.as_deref(), post.author.name.as_deref()];
-    for field in fields.into_iter().chain(lists.into_iter().flat_map(|list| list.iter().map(|item| Some(item.as_str())))) {
+    let fields = [
+        post.title.as_deref(),
+        Some(&post.text),
+        post.url.as_deref(),
+        post.author.handle.as_deref(),
+        post.author.name.as_deref(),
+    ];
+    for field in
+        fields.into_iter().chain(lists.into_iter().flat_map(|list| list.iter().map(|item| Some(item.as_str()))))
+    {
         match field {
             Some(text) => {
                 hasher.update(&(text.len() as u64 + 1).to_le_bytes());

@@ -123,7 +123,9 @@ impl Knowledge {
             sightings
                 .iter()
                 .filter_map(|sighting| match &sighting.event {
-                    PostEvent::Upsert { post, .. } if !sighting.matches.is_empty() || self.mentions.contains_key(&post.id) => {
+                    PostEvent::Upsert { post, .. }
+                        if !sighting.matches.is_empty() || self.mentions.contains_key(&post.id) =>
+                    {
                         Some([post.thread.parent, post.thread.root])
                     }
                     _ => None,

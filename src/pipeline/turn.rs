@@ -201,8 +201,10 @@ impl Worker {
     fn turn(&mut self, batch: Vec<Waiting>) -> Result<(), ReadError> {
         let started = Instant::now();
         let live = self.parts.live.load_full();
-        let decoded: Vec<Decoded> =
-            batch.into_par_iter().map_init(Scratch::default, |scratch, waiting| decode(waiting, &live, scratch)).collect();
+        let decoded: Vec<Decoded> = batch
+            .into_par_iter()
+            .map_init(Scratch::default, |scratch, waiting| decode(waiting, &live, scratch))
+            .collect();
         let (mut sightings, receipts, rejections) = unpack(decoded);
         let erased = self.erase_step(&mut sightings)?;
         let mut knowledge = Knowledge::read(&self.parts.store, &self.overlay, &sightings, self.post_next)?;
@@ -268,7 +270,8 @@ fn decode(mut waiting: Waiting, live: &Live, scratch: &mut Scratch) -> Decoded {
     let body = waiting.take_body();
     let arrival = &waiting.arrival;
     let events = normalize::events(body, arrival.wire, &arrival.source, arrival.fetched_at);
-    let events = events.map(|events| events.into_iter().map(|event| event.map(|event| find(event, live, scratch))).collect());
+    let events =
+        events.map(|events| events.into_iter().map(|event| event.map(|event| find(event, live, scratch))).collect());
     Decoded { waiting, events }
 }
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::language;
 use crate::model::{
-    Author, AuthorId, Connector, Example, Lang, Post, PostId, PostKind, Project, SavedQuery, SourceType, Thread, ThreadId,
-    Timestamp,
+    Author, AuthorId, Connector, Example, Lang, Post, PostId, PostKind, Project, SavedQuery, SourceType, Thread,
+    ThreadId, Timestamp,
 };
 use crate::query::{self, Rule};
 use crate::tables::{self, FileError};
@@ -186,7 +186,8 @@ fn example(file: &Path, text: &str, value: &toml::Spanned<ExampleValue>, errors:
         ExampleValue::Table(table) => {
             let lang = table.lang.as_deref().and_then(Lang::parse);
             if lang.is_none() && table.lang.is_some() {
-                let message = format!("lang: `{}` is not a language that Earful detects", table.lang.as_deref().unwrap_or(""));
+                let message =
+                    format!("lang: `{}` is not a language that Earful detects", table.lang.as_deref().unwrap_or(""));
                 errors.push(FileError::at(file, text, value.span().start, message));
             }
             Example {
@@ -202,7 +203,12 @@ fn example(file: &Path, text: &str, value: &toml::Spanned<ExampleValue>, errors:
 }
 
 /// Parses a query; its errors are placed in the file.
-fn parse_query(file: &Path, text: &str, value: &toml::Spanned<String>, errors: &mut Vec<FileError>) -> Option<query::Query> {
+fn parse_query(
+    file: &Path,
+    text: &str,
+    value: &toml::Spanned<String>,
+    errors: &mut Vec<FileError>,
+) -> Option<query::Query> {
     match query::parse(value.get_ref()) {
         Ok(tree) => Some(tree),
         Err(mistakes) => {

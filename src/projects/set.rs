@@ -35,10 +35,14 @@ pub fn read_directory(directory: &Path) -> Result<Vec<ProjectText>, Vec<FileErro
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(vec![FileError::whole(directory, error.to_string())]),
     };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_project(path)).collect();
+    let mut paths: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_project(path)).collect();
     paths.sort();
     if paths.len() > PROJECTS_MAX {
-        return Err(vec![FileError::whole(directory, format!("{} projects; at most {PROJECTS_MAX} are read", paths.len()))]);
+        return Err(vec![FileError::whole(
+            directory,
+            format!("{} projects; at most {PROJECTS_MAX} are read", paths.len()),
+        )]);
     }
     let (mut texts, mut errors) = (Vec::new(), Vec::new());
     for path in paths {

@@ -79,11 +79,13 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         return (status, "a page\n").into_response();
     };
     drop(documents);
-    let known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == document.etag.as_bytes());
+    let known =
+        request.headers().get(header::IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == document.etag.as_bytes());
     let etag = HeaderValue::from_str(&document.etag).expect("a hash in quotes is a header");
     if known {
         shared.unmodified.fetch_add(1, Ordering::Relaxed);
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response();
     }
-    ([(header::ETAG, etag), (header::CONTENT_TYPE, HeaderValue::from_static(document.content_type))], document.body).into_response()
+    ([(header::ETAG, etag), (header::CONTENT_TYPE, HeaderValue::from_static(document.content_type))], document.body)
+        .into_response()
 }

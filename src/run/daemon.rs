@@ -14,8 +14,8 @@ use crate::api::{self, Services};
 use crate::config::{Config, SourceSettings};
 use crate::fetch::Client;
 use crate::fetch::guard::{Guard, NetworkError};
-use crate::inlet::{Inlet, SourceBoard};
 use crate::index::IndexError;
+use crate::inlet::{Inlet, SourceBoard};
 use crate::keeper::{ChangeError, Keeper};
 use crate::metrics;
 use crate::outbox::{EndpointPlan, Outbox, OutboxSettings};
@@ -174,8 +174,11 @@ impl Daemon {
     }
 
     fn egress(&self) -> Result<Guard, RunError> {
-        let networks = self.config.base.egress.allow.iter().map(|network| network.parse()).collect::<Result<Vec<_>, _>>();
-        networks.map(Guard::new).map_err(|cause: NetworkError| RunError::Configuration(format!("egress.allow: {cause}")))
+        let networks =
+            self.config.base.egress.allow.iter().map(|network| network.parse()).collect::<Result<Vec<_>, _>>();
+        networks
+            .map(Guard::new)
+            .map_err(|cause: NetworkError| RunError::Configuration(format!("egress.allow: {cause}")))
     }
 
     fn start_sinks(&mut self) -> Result<(), RunError> {
@@ -280,7 +283,11 @@ impl Daemon {
         self.rest.spawn(async move { keep_retention(services).await });
         self.rest.spawn(systemd::feed_watchdog(self.writer.clone(), self.stop_rest.clone()));
         self.rest.close();
-        systemd::ready(&format!("{} projects, {} sources", self.services.keeper.set().projects.len(), self.config.sources.len()));
+        systemd::ready(&format!(
+            "{} projects, {} sources",
+            self.services.keeper.set().projects.len(),
+            self.config.sources.len()
+        ));
         info!(
             api = %self.config.base.api.listen,
             sources = self.config.sources.len(),

@@ -64,12 +64,8 @@ impl Indexer {
                 index::open(path, parts.settings.heap_mb)?
             }
         };
-        let indexer = Self {
-            index: Arc::new(index),
-            rebuild: Arc::default(),
-            rebuilt: Arc::default(),
-            log_seq: Arc::default(),
-        };
+        let indexer =
+            Self { index: Arc::new(index), rebuild: Arc::default(), rebuilt: Arc::default(), log_seq: Arc::default() };
         let own = indexer.clone();
         let thread = std::thread::Builder::new()
             .name("indexer".to_owned())
@@ -120,7 +116,9 @@ impl Indexer {
                         return;
                     }
                     if !grown {
-                        runtime.block_on(async { tokio::time::timeout(IDLE_PERIOD, parts.writer.log_grown()).await }).ok();
+                        runtime
+                            .block_on(async { tokio::time::timeout(IDLE_PERIOD, parts.writer.log_grown()).await })
+                            .ok();
                     }
                 }
                 Err(cause) => {
@@ -153,7 +151,12 @@ impl Tail {
     }
 
     /// Indexes what is new and commits when it is time. Returns whether there may be more.
-    fn step(&mut self, writer: &mut MentionIndexWriter, parts: &IndexerParts, stopping: bool) -> Result<bool, StepError> {
+    fn step(
+        &mut self,
+        writer: &mut MentionIndexWriter,
+        parts: &IndexerParts,
+        stopping: bool,
+    ) -> Result<bool, StepError> {
         if std::mem::take(&mut self.rebuilding) {
             self.rebuild(writer, parts)?;
         }
@@ -207,7 +210,11 @@ impl Tail {
     }
 }
 
-fn index_mention(writer: &mut MentionIndexWriter, id: crate::model::PostId, row: Option<MentionRow>) -> Result<(), IndexError> {
+fn index_mention(
+    writer: &mut MentionIndexWriter,
+    id: crate::model::PostId,
+    row: Option<MentionRow>,
+) -> Result<(), IndexError> {
     match row {
         Some(row) if row.state == MentionState::Live => writer.replace(id, &document(&row)),
         _ => {
@@ -238,7 +245,11 @@ pub fn document(row: &MentionRow) -> Document {
         sources: vec![post.network.to_lowercase(), post.source.to_lowercase()],
         projects: row.matches.iter().map(|found| found.project.clone()).collect(),
         queries: row.matches.iter().map(|found| format!("{}/{}", found.project, found.query)).collect(),
-        langs: Lang::ALL.into_iter().filter(|lang| row.verdict.satisfies(*lang)).map(|lang| lang.code().to_owned()).collect(),
+        langs: Lang::ALL
+            .into_iter()
+            .filter(|lang| row.verdict.satisfies(*lang))
+            .map(|lang| lang.code().to_owned())
+            .collect(),
         at: row.matched_at,
     }
 }

@@ -60,7 +60,12 @@ pub fn search(store: &Store, index: &MentionIndex, request: &SearchRequest) -> R
 }
 
 /// Whether a mention meets the request, by its present state.
-fn decide(store: &Store, request: &SearchRequest, rule: Option<&Rule>, row: &MentionRow) -> Result<Option<Vec<Term>>, ReadError> {
+fn decide(
+    store: &Store,
+    request: &SearchRequest,
+    rule: Option<&Rule>,
+    row: &MentionRow,
+) -> Result<Option<Vec<Term>>, ReadError> {
     if row.state == MentionState::Deleted {
         return Ok(None);
     }

@@ -16,7 +16,12 @@ use crate::model::Cursor;
 /// Something that brings arrivals until it is told to stop.
 pub trait Source: Send {
     /// `resume` holds every durable cursor of this source. Returns within a second of `stop`.
-    fn run(&mut self, resume: Vec<Cursor>, inlet: &Inlet, stop: &CancellationToken) -> impl Future<Output = Ended> + Send;
+    fn run(
+        &mut self,
+        resume: Vec<Cursor>,
+        inlet: &Inlet,
+        stop: &CancellationToken,
+    ) -> impl Future<Output = Ended> + Send;
 }
 
 /// Why a source came back. Its supervisor decides when to call it again.

@@ -58,8 +58,23 @@ pub struct NewDelivery {
 /// The result of an attempt. Settling a row that is gone does nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settle {
-    Delivered { endpoint: String, position: u64 },
+    Delivered {
+        endpoint: String,
+        position: u64,
+    },
     /// It failed and stays; `refused` if the endpoint refused the message itself.
-    Attempted { endpoint: String, position: u64, at: Timestamp, cause: String, refused: bool },
-    Dead { endpoint: String, position: u64, at: Timestamp, cause: String, reason: DeadReason },
+    Attempted {
+        endpoint: String,
+        position: u64,
+        at: Timestamp,
+        cause: String,
+        refused: bool,
+    },
+    Dead {
+        endpoint: String,
+        position: u64,
+        at: Timestamp,
+        cause: String,
+        reason: DeadReason,
+    },
 }

@@ -100,7 +100,8 @@ fn level_of(settings: &DiskSettings, free: u64, total: u64) -> Level {
 mod tests {
     use super::*;
 
-    const SETTINGS: DiskSettings = DiskSettings { free_min_mb: 2048, free_min_percent: 10, free_red_mb: 1024, ballast_mb: 1 };
+    const SETTINGS: DiskSettings =
+        DiskSettings { free_min_mb: 2048, free_min_percent: 10, free_red_mb: 1024, ballast_mb: 1 };
 
     #[test]
     fn the_gate_closes_by_bytes_or_by_share_and_reddens_below() {

@@ -134,12 +134,15 @@ fn check_format(db: &DB, path: &Path) -> Result<(Arc<str>, u64), OpenError> {
         return Ok((epoch.into(), 0));
     };
     if found != FORMAT.to_be_bytes() {
-        let found = found.try_into().map_or_else(|_| "unknown".to_owned(), |bytes| u32::from_be_bytes(bytes).to_string());
+        let found =
+            found.try_into().map_or_else(|_| "unknown".to_owned(), |bytes| u32::from_be_bytes(bytes).to_string());
         return Err(OpenError::UnknownFormat { path: path.to_owned(), found });
     }
     let epoch = match path.join(RESTORED_MARK).exists() {
         true => rename_epoch(db, path)?,
-        false => String::from_utf8_lossy(&db.get_cf(meta, keys::META_EPOCH).map_err(io)?.unwrap_or_default()).into_owned(),
+        false => {
+            String::from_utf8_lossy(&db.get_cf(meta, keys::META_EPOCH).map_err(io)?.unwrap_or_default()).into_owned()
+        }
     };
     let floor = db.get_cf(meta, keys::META_POST_FLOOR).map_err(io)?;
     Ok((epoch.into(), floor.as_deref().and_then(keys::parse_seq).unwrap_or(0)))

@@ -98,6 +98,8 @@ pub struct MentionRow {
     pub cluster_first: PostId,
     pub cluster_size: u32,
     pub matched_at: Timestamp,
+    /// Whether another version of the post was seen before.
+    pub edited: bool,
     /// Every endpoint that an event of this mention was made for, and whether it holds the mention now.
     pub endpoints: BTreeMap<String, Holding>,
 }

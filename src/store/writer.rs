@@ -245,7 +245,9 @@ impl Writer {
         for _ in 0..GROUP_MESSAGES_MAX {
             let Some(message) = next else { break };
             // What a turn withdraws must already be in the store, not in a batch in the making.
-            if draft.turns > 0 && matches!(&message, Message::Turn(commit, _) if commit.mentions.iter().any(|m| m.withdraw)) {
+            if draft.turns > 0
+                && matches!(&message, Message::Turn(commit, _) if commit.mentions.iter().any(|m| m.withdraw))
+            {
                 self.write(std::mem::take(&mut draft))?;
             }
             self.add(message, &mut draft).map_err(damaged)?;

@@ -146,9 +146,13 @@ impl<'t> Table<'t> {
         for (name, value) in variables {
             let Some(path) = name.strip_prefix(prefix).filter(|_| !others.contains(&name.as_str())) else { continue };
             let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
-            let value = DeValue::parse(value).unwrap_or_else(|_| Spanned::new(0..0, DeValue::String(value.as_str().into())));
+            let value =
+                DeValue::parse(value).unwrap_or_else(|_| Spanned::new(0..0, DeValue::String(value.as_str().into())));
             if !set(self.table.get_mut(), &keys, value) {
-                return Err(vec![FileError::whole(Path::new(name), "this variable names a key inside something that is no table")]);
+                return Err(vec![FileError::whole(
+                    Path::new(name),
+                    "this variable names a key inside something that is no table",
+                )]);
             }
         }
         Ok(())
@@ -232,7 +236,12 @@ fn improve(message: &str) -> String {
 /// The known name that is nearest, if any is near enough to be meant.
 pub fn nearest<'n>(wrong: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let bound = wrong.chars().count() / 3 + 1;
-    known.into_iter().map(|name| (distance(wrong, name), name)).filter(|(steps, _)| *steps <= bound).min().map(|(_, name)| name)
+    known
+        .into_iter()
+        .map(|name| (distance(wrong, name), name))
+        .filter(|(steps, _)| *steps <= bound)
+        .min()
+        .map(|(_, name)| name)
 }
 
 /// Levenshtein's distance in characters.
@@ -300,7 +309,10 @@ mod tests {
         let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told.contains(&"e.toml:1:1: there is no key `prt`; did you mean `port`?".to_owned()), "{told:?}");
-        assert!(told.contains(&"e.toml:4:1: there is no key `batch_wait`; did you mean `batch_wait_ms`?".to_owned()), "{told:?}");
+        assert!(
+            told.contains(&"e.toml:4:1: there is no key `batch_wait`; did you mean `batch_wait_ms`?".to_owned()),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -386,7 +386,11 @@ fn compare(matcher: &Matcher, post: &Post, verdict: &Verdict, scratch: &mut Scra
     for rule in matcher.rules() {
         let expected = naive::matches(rule, post, &|| *verdict);
         let found = compiled.next_if(|found| found.query == rule.query).map(|found| found.terms);
-        assert_eq!(found, expected, "compiled, then naive: {:?} {:?} {:?} {post:?}", rule.tree.root, post.title, post.text);
+        assert_eq!(
+            found, expected,
+            "compiled, then naive: {:?} {:?} {:?} {post:?}",
+            rule.tree.root, post.title, post.text
+        );
         coverage.count(rule, expected.is_some());
         let narrow = narrow(&rule.tree);
         let admitted = admits(&narrow, &filed, post);

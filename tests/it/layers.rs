@@ -59,7 +59,8 @@ fn imports() -> BTreeMap<String, Vec<(String, PathBuf)>> {
         let text = fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
         for rest in code.split("crate::").skip(1) {
-            let named: String = rest.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
+            let named: String =
+                rest.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
             if !named.is_empty() && named != room {
                 imports.entry(room.clone()).or_default().push((named, inner.to_owned()));
             }
@@ -72,7 +73,8 @@ fn imports() -> BTreeMap<String, Vec<(String, PathBuf)>> {
 fn a_room_imports_only_from_lower_floors() {
     let mut wrong = Vec::new();
     for (room, named) in imports() {
-        let floor = floor_of(&room).unwrap_or_else(|| panic!("the room `{room}` stands on no floor: add it to the table"));
+        let floor =
+            floor_of(&room).unwrap_or_else(|| panic!("the room `{room}` stands on no floor: add it to the table"));
         for (other, file) in named {
             let Some(below) = floor_of(&other) else { continue };
             let neighbours = NEIGHBOURS.iter().any(|(from, to, _)| *from == room && *to == other);

@@ -23,7 +23,10 @@ fn texts(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     files(&root.join(folder), &mut found);
     assert!(!found.is_empty());
-    found.into_iter().map(|path| (path.strip_prefix(root).unwrap().to_owned(), fs::read_to_string(&path).unwrap())).collect()
+    found
+        .into_iter()
+        .map(|path| (path.strip_prefix(root).unwrap().to_owned(), fs::read_to_string(&path).unwrap()))
+        .collect()
 }
 
 fn code_of(text: &str) -> &str {
@@ -47,8 +50,19 @@ fn no_function_is_longer_than_a_screen() {
         let mut open: Option<(usize, usize, String)> = None;
         for (number, line) in code_of(&text).lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
-            let starts = ["fn ", "pub fn ", "async fn ", "pub async fn ", "pub(super) fn ", "pub(crate) fn ", "pub(super) async fn "];
-            if open.is_none() && starts.iter().any(|start| line.trim_start().starts_with(start)) && !line.trim_end().ends_with(';') {
+            let starts = [
+                "fn ",
+                "pub fn ",
+                "async fn ",
+                "pub async fn ",
+                "pub(super) fn ",
+                "pub(crate) fn ",
+                "pub(super) async fn ",
+            ];
+            if open.is_none()
+                && starts.iter().any(|start| line.trim_start().starts_with(start))
+                && !line.trim_end().ends_with(';')
+            {
                 open = Some((number, indent, line.trim().to_owned()));
             }
             if let Some((start, at, name)) = &open
@@ -80,7 +94,9 @@ fn nothing_is_left_unfinished_or_asleep() {
         if asleep {
             wrong.push(format!("{}: a test that sleeps", path.display()));
         }
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| line.chars().count() > LINE_CHARS_MAX && !line.contains('"')) {
+        for (number, line) in
+            text.lines().enumerate().filter(|(_, line)| line.chars().count() > LINE_CHARS_MAX && !line.contains('"'))
+        {
             wrong.push(format!("{}:{}: {} characters", path.display(), number + 1, line.chars().count()));
         }
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::{Literal, LiteralKind};
 use super::glyph::{Glyph, glyphs, is_variation};
-use super::text::{Text, is_at, is_hash, is_unspaced};
+use super::text::{Letter, Text, is_at, is_hash, is_unspaced};
 
 /// Characters that may part two words of a phrase.
 const GAP_LETTERS_MAX: usize = 8;
@@ -130,7 +130,8 @@ fn joint(text: &Text<'_>, at: usize) -> usize {
     if rest.first().is_some_and(|glyph| is_joint(&glyph.glyph)) {
         return 1;
     }
-    let is_gap = |letters: &Range<usize>| text.letters[letters.clone()].iter().all(|letter| letter.letter.is_whitespace());
+    let is_gap =
+        |letters: &Range<usize>| text.letters[letters.clone()].iter().all(|letter| letter.letter.is_whitespace());
     rest.iter().take_while(|glyph| is_gap(&glyph.letters)).count()
 }
 
@@ -142,7 +143,11 @@ fn is_joint(glyph: &Glyph) -> bool {
 fn exact(wanted: &str, text: &Text<'_>) -> Vec<Range<usize>> {
     let starts = text.text.char_indices().filter(|(at, _)| !wanted.is_empty() && text.text[*at..].starts_with(wanted));
     let ranges = starts.map(|(at, _)| at..at + wanted.len());
-    ranges.filter(|range| searched(text, range) && text.begins(text.place(range.start)) && text.ends(text.place(range.end))).collect()
+    let stands = |range: &Range<usize>| {
+        let (start, end) = (text.place(range.start), text.place(range.end));
+        searched(text, range) && text.begins(start) && text.ends(end)
+    };
+    ranges.filter(stands).collect()
 }
 
 /// Whether no address lies in a range of bytes.
@@ -177,8 +182,7 @@ fn entities(
     let entities = signs.filter_map(|sign| {
         let end = run_end(text, sign + 1);
         let run: Vec<_> = text.glyphs.iter().filter(|glyph| (sign + 1..end).contains(&glyph.letters.start)).collect();
-        let whole = run.first()?.letters.start == sign + 1;
-        (whole && same(wanted, run.iter().map(|placed| &placed.glyph))).then(|| bytes(text, sign..end))
+        (!run.is_empty() && same(wanted, run.iter().map(|placed| &placed.glyph))).then(|| bytes(text, sign..end))
     });
     entities.collect()
 }
@@ -191,10 +195,9 @@ pub fn same<'a>(wanted: &[Glyph], found: impl ExactSizeIterator<Item = &'a Glyph
 /// The end of a name: dots and hyphens belong to it if more of it follows.
 fn name_end(text: &Text<'_>, start: usize) -> usize {
     let mut end = text.run_end(start);
-    while end > start
-        && text.letters.get(end).is_some_and(|letter| matches!(letter.letter, '.' | '-' | '．' | '－') && !letter.address)
-        && text.letters.get(end + 1).is_some_and(|letter| letter.word)
-    {
+    let is_inner =
+        |place| text.letters.get(place).is_some_and(|at: &Letter| matches!(at.letter, '.' | '-' | '．' | '－'));
+    while end > start && is_inner(end) && text.letters.get(end + 1).is_some_and(|letter| letter.word) {
         end = text.run_end(end + 1);
     }
     end

@@ -8,12 +8,13 @@ use unicode_script::{Script, UnicodeScript};
 use super::glyph::{Glyph, clusters, fold, glyphs, is_ignored};
 
 const PARTICLES: [&str; 30] = [
-    "은", "는", "이", "가", "을", "를", "에", "의", "와", "과", "도", "로", "으로", "에서", "에게", "까지", "부터", "만", "이나",
-    "나", "하고", "이랑", "랑", "처럼", "보다", "께서", "한테", "마다", "조차", "밖에",
+    "은", "는", "이", "가", "을", "를", "에", "의", "와", "과", "도", "로", "으로", "에서", "에게", "까지", "부터",
+    "만", "이나", "나", "하고", "이랑", "랑", "처럼", "보다", "께서", "한테", "마다", "조차", "밖에",
 ];
 const ARABIC_PREFIXES: [&str; 14] = ["و", "ف", "ب", "ل", "ك", "ال", "وال", "بال", "فال", "كال", "لل", "ول", "وب", "فل"];
 const HEBREW_PREFIXES: [&str; 21] = [
-    "ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "וב", "ול", "ומ", "וש", "וכ", "שה", "שב", "של", "שמ", "כש", "מה", "לה", "בה",
+    "ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "וב", "ול", "ומ", "וש", "וכ", "שה", "שב", "של", "שמ", "כש", "מה", "לה",
+    "בה",
 ];
 
 /// A character that counts.
@@ -110,9 +111,9 @@ impl<'a> Text<'a> {
 
     /// Whether a particle stands at `place`, and then a word ends.
     fn before_particle(&self, place: usize) -> bool {
-        PARTICLES.iter().any(|particle| {
-            self.spelt_from(place, &glyphs(particle)).is_some_and(|end| self.is_boundary(end))
-        })
+        PARTICLES
+            .iter()
+            .any(|particle| self.spelt_from(place, &glyphs(particle)).is_some_and(|end| self.is_boundary(end)))
     }
 
     /// Whether the letters before `place`, back to a boundary, are an article or a preposition written together.
@@ -145,7 +146,7 @@ impl<'a> Text<'a> {
         let (Some(before), after) = (unmarked.map(|letter| letter.letter), after.letter) else { return false };
         let hump = (before.is_lowercase() || before.is_numeric()) && after.is_uppercase();
         let count = (before.is_alphabetic() && after.is_numeric()) || (before.is_numeric() && after.is_alphabetic());
-        hump || count || before == '_' || after == '_'
+        hump || count || is_underscore(before) || is_underscore(after)
     }
 
     /// The end of the run of word characters from `place` on.
@@ -195,7 +196,11 @@ fn is_word(letter: char, before: Option<&Letter>) -> bool {
     if is_combining_mark(letter) {
         return before.is_none_or(|before| before.word);
     }
-    letter.is_alphanumeric() || letter == '_'
+    letter.is_alphanumeric() || is_underscore(letter)
+}
+
+fn is_underscore(letter: char) -> bool {
+    matches!(letter, '_' | '＿')
 }
 
 /// The script of a letter. Digits and marks belong to all of them.

@@ -74,7 +74,9 @@ impl<'a> Cursor<'a> {
 
 /// Letters, digits, marks, the underscore, and what is invisible inside words.
 pub fn is_word(letter: char) -> bool {
-    letter == '_' || is_invisible(letter) || ((letter.is_alphanumeric() || is_combining_mark(letter)) && !is_symbol(letter))
+    letter == '_'
+        || is_invisible(letter)
+        || ((letter.is_alphanumeric() || is_combining_mark(letter)) && !is_symbol(letter))
 }
 
 pub fn is_invisible(letter: char) -> bool {

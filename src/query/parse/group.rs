@@ -125,7 +125,12 @@ impl Parser<'_> {
                 "not" if after => "NOT",
                 _ => continue,
             };
-            self.lint("lower_case_operator", span, "Operators are upper case: this is searched for as a word.", operator);
+            self.lint(
+                "lower_case_operator",
+                span,
+                "Operators are upper case: this is searched for as a word.",
+                operator,
+            );
         }
     }
 
@@ -218,7 +223,10 @@ fn ends_term(kind: &TokenKind) -> bool {
 }
 
 fn begins_term(kind: &TokenKind) -> bool {
-    matches!(kind, TokenKind::Literal(..) | TokenKind::Value(_) | TokenKind::Open | TokenKind::Field(_) | TokenKind::Not)
+    matches!(
+        kind,
+        TokenKind::Literal(..) | TokenKind::Value(_) | TokenKind::Open | TokenKind::Field(_) | TokenKind::Not
+    )
 }
 
 fn missing(span: Range<usize>) -> QueryError {

@@ -112,8 +112,11 @@ impl Lexer<'_> {
 
     /// A literal, or a value where values are read.
     fn literal(&mut self, start: usize, kind: LiteralKind, text: &str) {
-        let kind =
-            if self.in_values() { TokenKind::Value(text.to_owned()) } else { TokenKind::Literal(kind, text.to_owned()) };
+        let kind = if self.in_values() {
+            TokenKind::Value(text.to_owned())
+        } else {
+            TokenKind::Literal(kind, text.to_owned())
+        };
         self.token(start, kind);
     }
 
@@ -164,11 +167,13 @@ impl Lexer<'_> {
     fn minus(&mut self, start: usize) {
         let after_gap = self.cursor.behind().is_none_or(|letter| letter.is_whitespace() || letter == '(');
         self.cursor.skip(1);
-        let before_term = self.cursor.peek().is_some_and(|letter| !letter.is_whitespace() && !matches!(letter, ')' | '-'));
+        let before_term =
+            self.cursor.peek().is_some_and(|letter| !letter.is_whitespace() && !matches!(letter, ')' | '-'));
         if after_gap && before_term {
             return self.token(start, TokenKind::Not);
         }
-        let message = "`-` excludes only after a space or `(` and directly before a term; a hyphen stands inside a word.";
+        let message =
+            "`-` excludes only after a space or `(` and directly before a term; a hyphen stands inside a word.";
         self.wrong("stray_minus", start, message, Some("NOT"));
     }
 
@@ -223,12 +228,17 @@ impl Lexer<'_> {
 
     fn tilde(&mut self, start: usize) {
         let after_word = self.tokens.last().is_some_and(|token| {
-            token.span.end == start && matches!(token.kind, TokenKind::Literal(LiteralKind::Word | LiteralKind::Prefix, _))
+            token.span.end == start
+                && matches!(token.kind, TokenKind::Literal(LiteralKind::Word | LiteralKind::Prefix, _))
         });
         self.cursor.skip(1);
         self.cursor.skip_while(|letter| letter.is_ascii_digit());
         if after_word {
-            return self.not_built(start, "`~n` belongs to a phrase or a group, and `fuzzy(word,n)` to a word; either", None);
+            return self.not_built(
+                start,
+                "`~n` belongs to a phrase or a group, and `fuzzy(word,n)` to a word; either",
+                None,
+            );
         }
         self.not_built(start, "Words within a window (`~n`)", None);
     }

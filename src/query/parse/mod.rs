@@ -9,9 +9,9 @@
 mod cursor;
 mod group;
 mod lex;
-mod token;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use super::{Query, QueryError};
 
@@ -30,7 +30,12 @@ pub fn parse(text: &str) -> Result<Query, Vec<QueryError>> {
         while !text.is_char_boundary(start) {
             start -= 1;
         }
-        return Err(vec![token::mistake("too_long", start..text.len(), message, Some("Split it into several queries."))]);
+        return Err(vec![token::mistake(
+            "too_long",
+            start..text.len(),
+            message,
+            Some("Split it into several queries."),
+        )]);
     }
     let lexed = lex::lex(text);
     if !lexed.mistakes.is_empty() {

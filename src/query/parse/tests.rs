@@ -234,8 +234,14 @@ fn what_is_not_built_says_so_and_is_never_read_as_words() {
 #[test]
 fn anchors_are_decided_on_the_negation_normal_form() {
     for text in [
-        "a -b", "x AND (a OR NOT b)", "NOT (NOT a)", "NOT (NOT a OR b)", "NOT (NOT a NOT b)", "author:x OR site:a.cz",
-        "lang:cs site:a.cz", "(a lang:cs) OR (b -c)",
+        "a -b",
+        "x AND (a OR NOT b)",
+        "NOT (NOT a)",
+        "NOT (NOT a OR b)",
+        "NOT (NOT a NOT b)",
+        "author:x OR site:a.cz",
+        "lang:cs site:a.cz",
+        "(a lang:cs) OR (b -c)",
     ] {
         read(text);
     }
@@ -261,7 +267,11 @@ fn remarks_do_not_stop_a_query() {
     ];
     for (text, code, span) in rows {
         let lints = parse(text).map_or_else(|errors| panic!("{text}: {errors:?}"), |query| query.lints);
-        assert_eq!(lints.iter().map(|lint| (lint.code, lint.span.clone())).collect::<Vec<_>>(), [(code, span)], "{text}");
+        assert_eq!(
+            lints.iter().map(|lint| (lint.code, lint.span.clone())).collect::<Vec<_>>(),
+            [(code, span)],
+            "{text}"
+        );
     }
     for text in ["a OR b", "(a b) OR c", "or", "a or", "OR?"] {
         assert!(!parse(text).is_ok_and(|query| query.lints.iter().any(|lint| lint.code != "question_mark")), "{text}");
@@ -272,8 +282,14 @@ fn remarks_do_not_stop_a_query() {
 #[test]
 fn suggestions_name_what_was_meant() {
     let rows = [
-        ("a lnag:cs", "lang:"), ("a sorce:web", "source:"), ("a http://b.cz", "site:"), ("a from:b", "author:"),
-        ("site:https://b.cz/c", "site:b.cz"), ("a lang:cs,sk", "lang:(cs OR sk)"), ("a – b", "-"), ("a | b", "OR"),
+        ("a lnag:cs", "lang:"),
+        ("a sorce:web", "source:"),
+        ("a http://b.cz", "site:"),
+        ("a from:b", "author:"),
+        ("site:https://b.cz/c", "site:b.cz"),
+        ("a lang:cs,sk", "lang:(cs OR sk)"),
+        ("a – b", "-"),
+        ("a | b", "OR"),
     ];
     for (text, suggestion) in rows {
         assert_eq!(mistake(text).suggestion.as_deref(), Some(suggestion), "{text}");
@@ -304,9 +320,51 @@ fn a_query_is_bounded_in_length_and_depth() {
 #[test]
 fn hostile_text_costs_a_fixed_number_of_steps_a_byte() {
     let pieces = [
-        "(", ")", "\"", "“", "{", "}", "<", "<<<", "//", "-", "a-", "a+", "+", "++\"", "+\"", "a:", "lang:", "lang:(", "author:",
-        "site:[", "?", "a?", "*", "a*", "#", "@", "@a.", "~", "$", "=", "a!", "a!b", "a+++b", "NEAR/", "freq(", "x ", " ", "OR ",
-        "NOT ", "\u{200d}", "❤\u{200d}", "🇨", "1\u{fe0f}", "%", "\u{301}",
+        "(",
+        ")",
+        "\"",
+        "“",
+        "{",
+        "}",
+        "<",
+        "<<<",
+        "//",
+        "-",
+        "a-",
+        "a+",
+        "+",
+        "++\"",
+        "+\"",
+        "a:",
+        "lang:",
+        "lang:(",
+        "author:",
+        "site:[",
+        "?",
+        "a?",
+        "*",
+        "a*",
+        "#",
+        "@",
+        "@a.",
+        "~",
+        "$",
+        "=",
+        "a!",
+        "a!b",
+        "a+++b",
+        "NEAR/",
+        "freq(",
+        "x ",
+        " ",
+        "OR ",
+        "NOT ",
+        "\u{200d}",
+        "❤\u{200d}",
+        "🇨",
+        "1\u{fe0f}",
+        "%",
+        "\u{301}",
     ];
     for piece in pieces {
         for tail in ["", "\"", ")", "b"] {

@@ -50,16 +50,46 @@ pub enum Named {
     Field(Field),
     /// In the language, not yet in the engine.
     NotBuilt,
-    Unknown { nearest: Option<&'static str> },
+    Unknown {
+        nearest: Option<&'static str>,
+    },
 }
 
 const BUILT: [(&str, Field); 4] =
     [("lang", Field::Lang), ("source", Field::Source), ("author", Field::Author), ("site", Field::Site)];
 
 const NOT_BUILT: [&str; 31] = [
-    "country", "sourcetype", "domain", "tld", "url", "board", "author_name", "followers", "verified", "gender", "is",
-    "has", "thread", "parent_id", "likes", "shares", "replies", "reach", "rating", "sentiment", "tag", "words",
-    "mentions", "hour", "weekday", "sample", "title", "body", "parent", "root", "quoted",
+    "country",
+    "sourcetype",
+    "domain",
+    "tld",
+    "url",
+    "board",
+    "author_name",
+    "followers",
+    "verified",
+    "gender",
+    "is",
+    "has",
+    "thread",
+    "parent_id",
+    "likes",
+    "shares",
+    "replies",
+    "reach",
+    "rating",
+    "sentiment",
+    "tag",
+    "words",
+    "mentions",
+    "hour",
+    "weekday",
+    "sample",
+    "title",
+    "body",
+    "parent",
+    "root",
+    "quoted",
 ];
 
 impl Named {
@@ -107,6 +137,11 @@ fn slips(left: &str, right: &str) -> usize {
     row[right.len()]
 }
 
-pub fn mistake(code: &'static str, span: Range<usize>, message: impl Into<String>, instead: Option<&str>) -> QueryError {
+pub fn mistake(
+    code: &'static str,
+    span: Range<usize>,
+    message: impl Into<String>,
+    instead: Option<&str>,
+) -> QueryError {
     QueryError { code, span, message: message.into(), suggestion: instead.map(str::to_owned) }
 }

@@ -165,7 +165,12 @@ impl Lexer<'_> {
         let named = Named::of(name);
         if let Named::Unknown { nearest } = named {
             let nearest = nearest.map(|known| format!("{known}:"));
-            self.wrong("unknown_field", start, format!("There is no field `{name}:`. In a text, quote it."), nearest.as_deref());
+            self.wrong(
+                "unknown_field",
+                start,
+                format!("There is no field `{name}:`. In a text, quote it."),
+                nearest.as_deref(),
+            );
         }
         self.cursor.skip(1);
         match named {
@@ -243,7 +248,10 @@ impl Lexer<'_> {
             '!' => ("`!` stands only at the end of a word.", Some("NOT")),
             '（' => ("A wide parenthesis is no operator.", Some("(")),
             '）' => ("A wide parenthesis is no operator.", Some(")")),
-            _ => ("No term begins with this character; leave it out, or quote it together with the word beside it.", None),
+            _ => (
+                "No term begins with this character; leave it out, or quote it together with the word beside it.",
+                None,
+            ),
         };
         self.wrong("stray_character", start, message, instead);
     }

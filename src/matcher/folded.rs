@@ -1,0 +1,76 @@
+//! A whole text in its loosest form, and the addresses in it that no literal searches.
+//! Unaware of literals: what is lost here is decided on the letters of the original.
+
+use std::ops::Range;
+
+use super::fold::{JAMO, Kind, SEVERAL, WORD, entry, for_each_letter, push};
+
+/// Stands for an address in a folded text. No literal holds it: it is not a byte of UTF-8.
+const ADDRESS: u8 = 0xff;
+
+/// A text in its loosest form: what the automaton reads. Reused from post to post.
+#[derive(Debug, Default)]
+pub(super) struct Folded {
+    pub bytes: Vec<u8>,
+    /// Whether a word begins or ends in the text only where it does here: no hashtag, and no sign (as `㎏`) that folds
+    /// to letters.
+    pub plain_edges: bool,
+}
+
+impl Folded {
+    /// Takes in `text`, an address as one byte.
+    pub fn read(&mut self, text: &str, addresses: &[Range<usize>]) {
+        self.bytes.clear();
+        self.plain_edges = true;
+        let mut at = 0;
+        for address in addresses {
+            self.read_run(&text[at..address.start]);
+            self.bytes.push(ADDRESS);
+            at = address.end;
+        }
+        self.read_run(&text[at..]);
+        self.plain_edges &= memchr::memchr(b'#', &self.bytes).is_none();
+    }
+
+    fn read_run(&mut self, text: &str) {
+        let mut rest = text;
+        loop {
+            let ascii = rest.bytes().position(|byte| byte >= 0x80).unwrap_or(rest.len());
+            self.bytes.extend(rest.as_bytes()[..ascii].iter().map(u8::to_ascii_lowercase));
+            rest = &rest[ascii..];
+            let Some(character) = rest.chars().next() else { return };
+            let entry = entry(character);
+            if entry.kind & (SEVERAL | JAMO) != 0 {
+                // Letters that join with their neighbours: to the end of the run, by the general way.
+                let end = rest.bytes().position(|byte| byte < 0x80).unwrap_or(rest.len());
+                for_each_letter(&rest[..end], |_, loose, kind, _| self.push(loose, kind));
+                rest = &rest[end..];
+                continue;
+            }
+            self.push(entry.loose, entry.kind);
+            rest = &rest[character.len_utf8()..];
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, loose: Option<char>, kind: Kind) {
+        let Some(loose) = loose else { return };
+        self.plain_edges &= kind & WORD != 0 || entry(loose).kind & WORD == 0;
+        push(loose, &mut self.bytes);
+    }
+}
+
+/// The addresses in a text, which no literal searches: from `http://` or `https://` up to white space.
+pub(super) fn addresses(text: &str, into: &mut Vec<Range<usize>>) {
+    into.clear();
+    let mut from = 0;
+    while let Some(found) = memchr::memmem::find(&text.as_bytes()[from..], b"://") {
+        let colon = from + found;
+        let scheme = ["http", "https"].into_iter().find(|scheme| text[from..colon].ends_with(scheme));
+        from = colon + "://".len();
+        let Some(scheme) = scheme else { continue };
+        let end = text[colon..].find(char::is_whitespace).map_or(text.len(), |length| colon + length);
+        into.push(colon - scheme.len()..end);
+        from = end;
+    }
+}
