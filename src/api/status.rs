@@ -81,7 +81,7 @@ pub(super) async fn status(State(services): State<Arc<Services>>) -> Result<Json
         totals: sums(&totals),
         sources: sources_of(&services, &totals)?,
         endpoints: endpoints_of(&services),
-        indexed: services.indexer.index().len(),
+        indexed: services.indexer.index().documents(),
         index_lag_rows: log_next.saturating_sub(1 + services.indexer.log_seq()),
         disk_free_bytes: services.gate.free_bytes(),
         disk_level: format!("{:?}", services.gate.level()).to_lowercase(),
@@ -126,7 +126,7 @@ fn sources_of(services: &Services, totals: &Totals) -> Result<BTreeMap<String, S
 fn endpoints_of(services: &Services) -> BTreeMap<String, EndpointStatus> {
     let mut rows = services.writer.endpoints();
     for slug in services.config.endpoints.keys() {
-        rows.entry(slug.clone()).or_insert_with(EndpointRow::default);
+        rows.entry(slug.clone()).or_default();
     }
     rows.into_iter()
         .map(|(slug, row)| {
@@ -234,5 +234,5 @@ pub(super) async fn rebuild_index(State(services): State<Arc<Services>>) -> Resu
             () = tokio::time::sleep(REBUILD_POLL) => {}
         }
     }
-    Ok(Json(Rebuilt { mentions: services.indexer.index().len() }))
+    Ok(Json(Rebuilt { mentions: services.indexer.index().documents() }))
 }

@@ -264,7 +264,7 @@ impl MentionIndex {
     }
 
     /// Documents that search can see.
-    pub fn len(&self) -> u64 {
+    pub fn documents(&self) -> u64 {
         self.reader.searcher().num_docs()
     }
 

@@ -72,10 +72,13 @@ impl Letter {
     }
 
     /// Takes a mark that follows: some make another letter, some are dropped, the others are marks. Voicing is refused
-    /// by what cannot be voiced.
-    fn take(&mut self, mark: char) -> bool {
+    /// by what cannot be voiced. A mark that comes after another in the same place makes no other letter.
+    fn take(&mut self, mark: char, is_first: bool) -> bool {
         match (self.base, mark) {
-            ('и' | 'у', '\u{306}') | ('і', '\u{308}') | ('و' | 'ي', '\u{654}') | (_, '\u{3099}' | '\u{309a}') => {
+            (_, '\u{3099}' | '\u{309a}') if !is_first => return false,
+            ('и' | 'у', '\u{306}') | ('і', '\u{308}') | ('و' | 'ي', '\u{654}') | (_, '\u{3099}' | '\u{309a}')
+                if is_first =>
+            {
                 let composed = compose(self.base, mark);
                 self.base = composed.unwrap_or(self.base);
                 return composed.is_some();
@@ -138,7 +141,7 @@ fn kind_of(character: char) -> Kind {
     let combining = is_combining_mark(character);
     let script = character.script();
     let facts = [
-        (WORD, character.is_alphanumeric() || combining || character == '_'),
+        (WORD, character.is_alphanumeric() || combining || matches!(character, '_' | '＿')),
         (LETTER, character.is_alphabetic() && !combining),
         (UNSEGMENTED, is_unsegmented(script) && !combining && !character.is_numeric()),
         (HANGUL, script == Script::Hangul),
@@ -224,7 +227,7 @@ fn decompose(character: char) -> Vec<Letter> {
             continue;
         }
         if is_mark(part) {
-            if !letters.last_mut().is_some_and(|letter| letter.take(part)) {
+            if !letters.last_mut().is_some_and(|letter| letter.take(part, true)) {
                 letters.push(Letter::plain(part));
             }
             continue;
@@ -282,7 +285,9 @@ pub(super) fn for_each_letter(text: &str, mut found: impl FnMut(Letter, Option<c
             continue;
         }
         if let Some((letter, loose, kind, range)) = &mut held {
-            if entry.kind & MARK != 0 && letter.take(entry.letter.base) {
+            let class = 1_u32.wrapping_shl(u32::from(canonical_combining_class(entry.letter.base)) % 31);
+            if entry.kind & MARK != 0 && letter.take(entry.letter.base, classes & class == 0) {
+                classes |= class;
                 *kind |= MARKED;
                 range.end = bytes.end;
                 continue;

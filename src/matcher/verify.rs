@@ -122,7 +122,7 @@ impl Pattern {
             return None;
         }
         let ends = || match letters.cut(after, found.end) {
-            Some(last) => last.is(UNSEGMENTED),
+            Some(last) => last.is(UNSEGMENTED) || !last.is(WORD),
             None => letters.ends(after),
         };
         (self.kind == LiteralKind::Symbol || letters.begins(first) && ends()).then_some(found)

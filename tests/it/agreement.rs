@@ -114,7 +114,7 @@ const GLUES: [&str; 22] = [
 ];
 const PARTICLES: [&str; 6] = ["은", "에서", "으로", "밖에", "들", "이나"];
 const PREFIXES: [&str; 8] = ["و", "ال", "وال", "لل", "ה", "וה", "של", "ت"];
-const MARKS: [char; 5] = ['\u{301}', '\u{30c}', '\u{308}', '\u{327}', '\u{3099}'];
+const MARKS: [char; 5] = ['\u{301}', '\u{30c}', '\u{308}', '\u{327}', '\u{323}'];
 const IGNORED: [char; 6] = ['\u{ad}', '\u{200d}', '\u{200b}', '\u{fe0f}', '\u{640}', '™'];
 
 /// A generator of chance: the same from run to run.
