@@ -16,7 +16,7 @@ use crate::clock;
 use crate::event;
 use crate::inlet::SourceHealth;
 use crate::outbox::{ClockStatus, EndpointClock};
-use crate::store::{BackupError, EndpointRow, NewDelivery, Totals, backup, decode};
+use crate::store::{BackupError, NewDelivery, Totals, backup, decode};
 
 use super::Services;
 use super::answer::Problem;

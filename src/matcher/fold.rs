@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::{compose, is_combining_mark};
+use unicode_normalization::char::{canonical_combining_class, compose, is_combining_mark};
 use unicode_script::{Script, UnicodeScript};
 
 /// A set of facts about one character, as bits.
@@ -274,10 +274,21 @@ fn loosest(base: char) -> char {
     }
 }
 
+/// Where a mark goes, as a bit: above, below, or elsewhere.
+fn place(mark: char) -> u8 {
+    match canonical_combining_class(mark) {
+        230 => 1,
+        220 => 2,
+        _ => 4,
+    }
+}
+
 /// Calls back with each letter of `text`, its loosest base, its kind and the bytes it stands at. Marks come upon the
 /// letter before them, and widen its bytes; a character of several letters gives them all at the same bytes.
 pub(super) fn for_each_letter(text: &str, mut found: impl FnMut(Letter, Option<char>, Kind, Range<usize>)) {
     let mut held: Option<(Letter, Option<char>, Kind, Range<usize>)> = None;
+    // Where the letter that is held has marks already.
+    let mut places = 0;
     for (at, character) in text.char_indices() {
         let entry = entry(character);
         let bytes = at..at + character.len_utf8();
@@ -285,12 +296,14 @@ pub(super) fn for_each_letter(text: &str, mut found: impl FnMut(Letter, Option<c
             continue;
         }
         if let Some((letter, loose, kind, range)) = &mut held {
-            let class = 1_u32.wrapping_shl(u32::from(canonical_combining_class(entry.letter.base)) % 31);
-            if entry.kind & MARK != 0 && letter.take(entry.letter.base, classes & class == 0) {
-                classes |= class;
-                *kind |= MARKED;
-                range.end = bytes.end;
-                continue;
+            if entry.kind & MARK != 0 {
+                let place = place(entry.letter.base);
+                if letter.take(entry.letter.base, places & place == 0) {
+                    places |= place;
+                    *kind |= MARKED;
+                    range.end = bytes.end;
+                    continue;
+                }
             }
             if entry.kind & *kind & JAMO != 0
                 && *kind & MARKED == 0
@@ -300,6 +313,7 @@ pub(super) fn for_each_letter(text: &str, mut found: impl FnMut(Letter, Option<c
                 continue;
             }
         }
+        places = 0;
         if let Some((letter, loose, kind, range)) = held.take() {
             found(letter, loose, kind, range);
         }

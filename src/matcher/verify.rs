@@ -118,7 +118,9 @@ impl Pattern {
         let found = start..start + length;
         let letters = view.letters;
         let (first, after) = (letters.at_byte(found.start), letters.at_byte(found.end));
-        if (first..after).any(|at| letters.get(at).is_some_and(Placed::is_address)) {
+        let around = first.saturating_sub(1)..after;
+        let is_address = |placed: &Placed| placed.is_address() && placed.end as usize > found.start;
+        if around.into_iter().any(|at| letters.get(at).is_some_and(is_address)) {
             return None;
         }
         let ends = || match letters.cut(after, found.end) {
