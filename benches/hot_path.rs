@@ -54,7 +54,8 @@ fn body(number: usize) -> Vec<u8> {
 }
 
 fn parse(body: Vec<u8>, source: &Arc<str>) -> PostEvent {
-    let mut events = normalize::events(body, Wire::Jetstream, source, Timestamp::from_millis(1_800_000_000_000)).unwrap();
+    let mut events =
+        normalize::events(body, Wire::Jetstream, source, Timestamp::from_millis(1_800_000_000_000)).unwrap();
     events.pop().unwrap().unwrap()
 }
 
@@ -91,7 +92,11 @@ fn bench_parse(criterion: &mut Criterion) {
     for throughput in [Throughput::Elements(POSTS as u64), Throughput::Bytes(bytes as u64)] {
         let name = if matches!(throughput, Throughput::Bytes(_)) { "bytes" } else { "posts" };
         group.throughput(throughput).bench_function(name, |bencher| {
-            bencher.iter_batched(|| bodies.clone(), |bodies| bodies.into_iter().for_each(|body| drop(black_box(parse(body, &source)))), BatchSize::LargeInput);
+            bencher.iter_batched(
+                || bodies.clone(),
+                |bodies| bodies.into_iter().for_each(|body| drop(black_box(parse(body, &source)))),
+                BatchSize::LargeInput,
+            );
         });
     }
 }
@@ -118,7 +123,8 @@ fn bench_match(criterion: &mut Criterion) {
     for literals in [1_000, 10_000, 100_000] {
         let matcher = Matcher::compile(rules(literals));
         let mut scratch = Scratch::default();
-        let mut scan = || posts.iter().filter(|post| !matcher.scan(post, &Verdict::default, &mut scratch).is_empty()).count();
+        let mut scan =
+            || posts.iter().filter(|post| !matcher.scan(post, &Verdict::default, &mut scratch).is_empty()).count();
         assert_eq!(scan(), MATCHING);
         group.bench_function(format!("{literals} literals"), |bencher| bencher.iter(|| black_box(scan())));
     }
@@ -150,7 +156,9 @@ fn bench_turn(criterion: &mut Criterion) {
     let bodies: Vec<Vec<u8>> = (0..POSTS).map(body).collect();
     let live = live(100_000);
     let mut scratch = Scratch::default();
-    let mut all = || bodies.chunks(BATCH).map(|batch| turn(batch, &live, &source, &mut scratch).commit.mentions.len()).sum::<usize>();
+    let mut all = || {
+        bodies.chunks(BATCH).map(|batch| turn(batch, &live, &source, &mut scratch).commit.mentions.len()).sum::<usize>()
+    };
     assert_eq!(all(), MATCHING);
     let mut group = criterion.benchmark_group("turn");
     group.throughput(Throughput::Elements(POSTS as u64));

@@ -233,6 +233,13 @@ impl Config {
                 );
             }
         }
+        errors.extend(self.mistakes_in_tables(file, text));
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// What the settings of sources and endpoints say of themselves.
+    fn mistakes_in_tables(&self, file: &Path, text: &str) -> Vec<FileError> {
+        let mut errors = Vec::new();
         for (slug, source) in &self.sources {
             let mistakes = match source {
                 SourceSettings::Jetstream(settings) => settings.check(),
@@ -248,7 +255,7 @@ impl Config {
             errors
                 .extend(mistakes.into_iter().map(|mistake| in_table(file, text, &format!("endpoint.{slug}"), mistake)));
         }
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+        errors
     }
 
     /// What projects may refer to.

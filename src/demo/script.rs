@@ -308,7 +308,7 @@ mod tests {
             "http://x",
             Timestamp::from_millis(3_600_000),
         );
-        assert_eq!(filled, "http://x/a 1970-01-01T00:55:00.000Z Wed, 31 Dec 1969 23:55:00 +0000");
+        assert_eq!(filled, "http://x/a 1970-01-01T00:55:00.000Z Wed, 31 Dec 1969 23:55:00 -0000");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub struct PushScope {
 
 /// One pushed post.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct PushedPost {
     /// `upsert` makes or changes the post; `delete` needs only its id.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,6 @@ pub struct PushedPost {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
     /// The post's id on its network: the same id is the same post.
-    #[schemars(required)]
     pub id: String,
     /// Where people find the post: http or https.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +64,7 @@ pub struct PushedPost {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lang: Option<String>,
     /// Declared languages where there is more than one, at most three.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub langs: Vec<String>,
     /// RFC 3339. A time in the future counts as the time of the push.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,17 +96,18 @@ pub struct PushedPost {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub board: Option<String>,
     /// With or without `#`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hashtags: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<String>,
 }
 
 /// Who wrote a pushed post.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields)]
 pub struct PushedAuthor {
     /// The author's id on its network; without it the handle or the name stands for it.
+    #[serde(default)]
     pub id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
@@ -362,7 +362,7 @@ mod tests {
         let cases = [
             ("", Rejected::Syntax),
             ("{\"id\":\"7\",\"text\":", Rejected::Syntax),
-            ("{\"text\":\"x\"}", Rejected::NoId),
+            ("{\"text\":\"x\"}", Rejected::Shape),
             ("{\"id\":7,\"text\":\"x\"}", Rejected::Shape),
             ("{\"id\":\"7\",\"txt\":\"x\"}", Rejected::Shape),
             ("{\"id\":\"\",\"text\":\"x\"}", Rejected::NoId),

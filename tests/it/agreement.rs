@@ -11,7 +11,7 @@ use earful::model::{
 use earful::query::{Literal, LiteralKind, Node, Query, Rule, naive};
 use unicode_normalization::UnicodeNormalization;
 
-const BATCHES: usize = 1_500;
+const BATCHES: usize = 1_050;
 const RULES_PER_BATCH: usize = 5;
 const POSTS_PER_BATCH: usize = 20;
 const PAIRS_MIN: usize = 100_000;

@@ -8,3 +8,4 @@ mod licences;
 mod nats;
 mod standard_webhooks;
 mod tidy;
+mod verdicts;

@@ -11,16 +11,17 @@ const GAP_LETTERS_MAX: usize = 8;
 
 /// The byte ranges of a literal's occurrences: the leftmost first, the next behind its end.
 pub fn occurrences(literal: &Literal, text: &Text<'_>) -> Vec<Range<usize>> {
+    let wanted = glyphs(&literal.text);
     let mut found: Vec<Range<usize>> = match literal.kind {
-        LiteralKind::Word => at_glyphs(text, |start| word(&glyphs(&literal.text), text, start)),
-        LiteralKind::Prefix => at_glyphs(text, |start| prefix(&glyphs(&literal.text), text, start)),
+        LiteralKind::Word => at_glyphs(text, |start| word(&wanted, text, start)),
+        LiteralKind::Prefix => at_glyphs(text, |start| prefix(&wanted, text, start)),
         LiteralKind::Phrase => {
             let words: Vec<_> = literal.text.split_whitespace().map(glyphs).filter(|word| !word.is_empty()).collect();
             at_glyphs(text, |start| phrase(&words, text, start))
         }
         LiteralKind::Exact => exact(&literal.text, text),
-        LiteralKind::Hashtag => entities(&glyphs(&literal.text), text, is_hash, |text, start| text.run_end(start)),
-        LiteralKind::Name => entities(&glyphs(&literal.text), text, is_at, name_end),
+        LiteralKind::Hashtag => entities(&wanted, text, is_hash, |text, start| text.run_end(start)),
+        LiteralKind::Name => entities(&wanted, text, is_at, name_end),
         LiteralKind::Symbol => symbol(&literal.text, text),
     };
     let mut free = 0;
@@ -181,7 +182,8 @@ fn entities(
     let signs = (0..text.letters.len()).filter(is_sign).filter(free);
     let entities = signs.filter_map(|sign| {
         let end = run_end(text, sign + 1);
-        let run: Vec<_> = text.glyphs.iter().filter(|glyph| (sign + 1..end).contains(&glyph.letters.start)).collect();
+        let glyph = |place| text.glyphs.partition_point(|glyph| glyph.letters.start < place);
+        let run = &text.glyphs[glyph(sign + 1)..glyph(end)];
         (!run.is_empty() && same(wanted, run.iter().map(|placed| &placed.glyph))).then(|| bytes(text, sign..end))
     });
     entities.collect()

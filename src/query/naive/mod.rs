@@ -11,13 +11,14 @@
 //!   their own: æ œ й ї ў ґ, voiced kana, the vowel signs of Thai and of Indic scripts. Acute and grave are dropped from
 //!   Cyrillic, harakat from Arabic, points from Hebrew. Ignored everywhere: soft hyphen, tatweel, zero-width space and
 //!   joiners, BOM, variation selectors, ™ and ℠.
-//! - **Boundaries.** Word characters are letters, marks, digits and `_`. An edge of an occurrence counts if not both
-//!   sides are word characters; or their scripts differ and one is unsegmented (Han, Hiragana, Katakana, Thai, Lao,
-//!   Khmer, Myanmar; digits and marks are of no script); or the occurrence's own character there is unsegmented. An end
-//!   counts too after Hangul if a particle and a boundary follow; a start, if what stands before it, back to a boundary,
-//!   is an Arabic or Hebrew prefix of a closed table.
+//! - **Boundaries.** Word characters are letters, digits, `_`, and marks on these; what is ignored is looked through. An
+//!   edge of an occurrence counts if not both sides are word characters; or their scripts differ and one is unsegmented
+//!   (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar; digits and marks are of no script); or the occurrence's own
+//!   character there is unsegmented. An end counts too after Hangul if a particle and a boundary follow; a start, if
+//!   what stands before it, back to a boundary, is an Arabic or Hebrew prefix of a closed table.
 //! - **Word.** An apostrophe or a hyphen inside it finds either of them, one run of white space, or nothing. In a hashtag
-//!   an edge counts too between a small letter or a digit and a capital, between letter and digit, and beside `_`.
+//!   an edge counts too between a small letter or a digit and a capital, between letter and digit, and beside `_`; the
+//!   start of a prefix too.
 //! - **Phrase.** Its words in order, parted by 1 to 8 characters that are no word characters and hold no empty line; words
 //!   of unsegmented scripts may touch. Hashtags' seams do not count.
 //! - **Exact.** These code points. **Prefix.** A word's start, up to the end of the run of word characters; in
@@ -25,6 +26,10 @@
 //! - **Hashtag, name.** The whole run after `#` or `@` (`.` and `-` inside a name), not after a word character; or one of
 //!   the post's hashtags or mentions, which tells no term. **Symbol.** These code points without variation selectors.
 //! - **Terms.** Occurrences of the literals in true parts that are under no NOT.
+
+mod find;
+mod glyph;
+mod text;
 
 use std::cell::OnceCell;
 
@@ -34,10 +39,6 @@ use super::{Literal, LiteralKind, Node, Rule, TERMS_MAX};
 use find::{occurrences, same};
 use glyph::{Glyph, glyphs};
 use text::Text;
-
-mod find;
-mod glyph;
-mod text;
 
 /// Why `rule` matches `post`, or nothing if it does not. `verdict` tells the post's language; it is asked for only if
 /// the answer depends on it.

@@ -301,7 +301,7 @@ fn suggestions_name_what_was_meant() {
 fn several_mistakes_are_told_at_once() {
     let errors = parse("a % (b \"c").expect_err("three mistakes");
     let codes: Vec<_> = errors.iter().map(|error| error.code).collect();
-    assert_eq!(codes, ["stray_character", "unbalanced_quote", "unbalanced_parenthesis"]);
+    assert_eq!(codes, ["stray_character", "unbalanced_parenthesis", "unbalanced_quote"]);
 }
 
 #[test]

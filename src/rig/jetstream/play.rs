@@ -111,6 +111,11 @@ impl Play {
         first.min(live)
     }
 
+    /// Whether a seq is beyond the next one to be assigned.
+    pub(super) fn is_ahead(&self, seq: u64) -> bool {
+        seq > self.lock().live() as u64 + 1
+    }
+
     /// The live events from `position` on, and when the one after them is due.
     pub(super) fn from(&self, position: usize) -> (Vec<Arc<Event>>, Option<Instant>) {
         let state = self.lock();

@@ -86,12 +86,14 @@ pub(super) async fn serve(mut stream: TcpStream, shared: &Shared) {
     if stream.write_all(upgrade.as_bytes()).await.is_err() {
         return;
     }
+    // Before it counts as connected: what is added from then on is news to it.
+    let position = shared.play.join(wanted.version, wanted.cursor);
     shared.counts.connections.fetch_add(1, Ordering::Relaxed);
     shared.counts.connected.fetch_add(1, Ordering::Relaxed);
     let _connected = Connected(&shared.counts.connected);
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
     let mut client = Client { socket, shared, wanted, sent: 0 };
-    client.run().await;
+    client.run(position).await;
     client.socket.get_mut().shutdown().await.ok();
 }
 
@@ -213,8 +215,7 @@ impl Refusal {
 }
 
 impl Client<'_> {
-    async fn run(&mut self) {
-        let mut position = self.shared.play.join(self.wanted.version, self.wanted.cursor);
+    async fn run(&mut self, mut position: usize) {
         if self.greet().await == Next::Leave {
             return;
         }
@@ -248,14 +249,21 @@ impl Client<'_> {
         }
     }
 
-    /// A ping, and on the second wire word of a cursor that was moved.
+    /// A ping, and on the second wire word of a cursor that was moved or is ahead of every event.
     async fn greet(&mut self) -> Next {
         if self.socket.send(Message::Ping(Bytes::from_static(b"earful"))).await.is_err() {
             return Next::Leave;
         }
-        let (Version::V2, Some(floor)) = (self.wanted.version, self.wanted.clamped) else { return Next::Go };
-        let seq = self.shared.play.join(Version::V2, Some(floor)) + 1;
-        self.text(format!(r##"{{"$type":"message","payload":{{"$type":"network.bsky.jetstream.subscribeEvents#info","name":"OutdatedCursor","message":"cursor clamped; resuming from seq {seq}"}}}}"##)).await
+        let (Version::V2, Some(cursor)) = (self.wanted.version, self.wanted.cursor) else { return Next::Go };
+        let (name, message) = if let Some(floor) = self.wanted.clamped {
+            let seq = self.shared.play.join(Version::V2, Some(floor)) + 1;
+            ("OutdatedCursor", format!("cursor clamped; resuming from seq {seq}"))
+        } else if cursor < TIME_CURSOR_MIN && self.shared.play.is_ahead(cursor) {
+            ("FutureCursor", format!("seq {cursor} has not been assigned; starting at the live tip"))
+        } else {
+            return Next::Go;
+        };
+        self.text(format!(r##"{{"$type":"message","payload":{{"$type":"network.bsky.jetstream.subscribeEvents#info","name":"{name}","message":"{message}"}}}}"##)).await
     }
 
     /// Sends one event if the client wants it. `seq` is its number from 1.

@@ -31,9 +31,6 @@ use state::FeedState;
 
 pub use settings::{FEEDS_MAX, FeedType, FeedsSettings, SettingsError};
 
-/// Between two looks at the page of an entry that vanished.
-const LOOK_GAP: Duration = Duration::from_secs(600);
-
 /// A list of feeds as one source: a cursor per feed, named by its configured address.
 pub struct Feeds {
     source: Arc<str>,
@@ -46,7 +43,10 @@ impl Feeds {
     /// `source` is the slug of the configured source.
     pub fn new(source: Arc<str>, settings: FeedsSettings, client: Client) -> Result<Self, SettingsError> {
         settings.check()?;
-        let pace = Pace { interval: Duration::from_secs(settings.poll_interval_s), look_gap: LOOK_GAP };
+        let pace = Pace {
+            interval: Duration::from_secs(settings.poll_interval_s),
+            look_gap: Duration::from_secs(settings.look_gap_s),
+        };
         Ok(Self { source, settings, client, pace })
     }
 

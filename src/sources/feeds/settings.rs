@@ -27,6 +27,8 @@ pub struct FeedsSettings {
     /// A file with more of them.
     pub opml: Option<PathBuf>,
     pub poll_interval_s: u64,
+    /// Between two looks at the page of an entry that vanished.
+    pub look_gap_s: u64,
     /// When a feed is first seen, entries older than this are kept and not delivered.
     pub first_poll_age_max_h: u64,
     /// Feeds asked at once, at most one per host.
@@ -80,6 +82,7 @@ impl FeedsSettings {
     pub fn check(&self) -> Result<(), SettingsError> {
         let ranges = [
             ("poll_interval_s", self.poll_interval_s, 1, 86_400),
+            ("look_gap_s", self.look_gap_s, 1, 86_400),
             ("first_poll_age_max_h", self.first_poll_age_max_h, 0, 87_600),
             ("concurrency", self.concurrency as u64, 1, 256),
             ("body_bytes_max", self.body_bytes_max as u64, 64 << 10, 16 << 20),
@@ -156,6 +159,7 @@ pub(super) mod tests {
             urls: urls.to_vec(),
             opml: None,
             poll_interval_s: 900,
+            look_gap_s: 600,
             first_poll_age_max_h: 24,
             concurrency: 16,
             body_bytes_max: 4 << 20,
@@ -165,8 +169,8 @@ pub(super) mod tests {
 
     #[test]
     fn settings_are_read_and_unknown_keys_refused() {
-        let text = "urls = ['https://a.example/feed']\npoll_interval_s = 900\nfirst_poll_age_max_h = 24\nconcurrency = 16\n\
-                    body_bytes_max = 4194304\nsource_type = 'blog'";
+        let text = "urls = ['https://a.example/feed']\npoll_interval_s = 900\nlook_gap_s = 600\n\
+                    first_poll_age_max_h = 24\nconcurrency = 16\nbody_bytes_max = 4194304\nsource_type = 'blog'";
         let read: FeedsSettings = toml::from_str(text).unwrap();
         assert_eq!(read, settings(&["https://a.example/feed".to_owned()]));
         assert!(toml::from_str::<FeedsSettings>(&format!("{text}\nurl = 'x'")).is_err());

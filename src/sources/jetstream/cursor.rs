@@ -71,6 +71,11 @@ impl Stored {
         if wire == WireVersion::V2 && self.wire == Wire::JetstreamV2 && self.host == host && self.cursor < TIME_US_MIN {
             return Begin::Seq(self.cursor);
         }
+        self.begin_by_time(rewind)
+    }
+
+    /// Where to begin on a host whose seqs are not those of this cursor.
+    pub(super) fn begin_by_time(&self, rewind: Duration) -> Begin {
         let rewind_us = u64::try_from(rewind.as_micros()).unwrap_or(u64::MAX);
         Begin::Time(self.time_us.saturating_sub(rewind_us).max(TIME_US_MIN))
     }
@@ -158,5 +163,6 @@ mod tests {
         assert_eq!(seq.begin(WireVersion::V2, "wss://b.example", rewind), by_time);
         assert_eq!(seq.begin(WireVersion::V1, "wss://a.example", rewind), by_time);
         assert_eq!(stored(Wire::Jetstream, TIME_US).begin(WireVersion::V2, "wss://a.example", rewind), by_time);
+        assert_eq!(seq.begin_by_time(rewind), by_time);
     }
 }

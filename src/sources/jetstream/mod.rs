@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -19,6 +18,7 @@ use crate::clock;
 use crate::inlet::Inlet;
 use crate::metrics;
 use crate::model::{Arrival, Cursor, Wire};
+use crate::normalize::notice::Notice;
 
 use super::{Ended, Source};
 use connect::{Inflater, Refused, Socket};
@@ -38,6 +38,8 @@ pub struct Jetstream {
     tls: Arc<ClientConfig>,
     /// Which host the next run asks; the first run asks the one that the stored cursor is of.
     host: Option<usize>,
+    /// The host of the stored cursor counts its events anew: the next run resumes by time.
+    by_time: bool,
 }
 
 /// A connection, and what was agreed on.
@@ -57,7 +59,7 @@ struct Gap<'a> {
 impl Jetstream {
     /// `settings` without mistakes.
     pub fn new(source: Arc<str>, settings: JetstreamSettings) -> Self {
-        Self { source, settings, tls: connect::tls(), host: None }
+        Self { source, settings, tls: connect::tls(), host: None, by_time: false }
     }
 
     /// One connection from its opening to its end.
@@ -76,7 +78,9 @@ impl Jetstream {
         info!(source = %self.source, host, begin = ?opened.begin, "connected");
         let mut stream = Stream::new(self, inlet, &host, opened, stored.as_ref().map(Stored::mark));
         let ended = stream.read().await;
-        if stream.is_good() {
+        let (is_good, counts_anew) = (stream.is_good(), stream.counts_anew());
+        self.by_time = counts_anew;
+        if is_good || counts_anew {
             self.host = Some(at);
         }
         match ended {
@@ -93,7 +97,11 @@ impl Jetstream {
     async fn open(&self, host: &str, stored: Option<&Stored>, inlet: &Inlet) -> Result<Opened, Ended> {
         let settings = &self.settings;
         let rewind = Duration::from_secs(settings.rewind_s);
-        let mut begin = stored.map_or(Begin::Live, |stored| stored.begin(settings.wire, host, rewind));
+        let mut begin = match stored {
+            None => Begin::Live,
+            Some(stored) if self.by_time => stored.begin_by_time(rewind),
+            Some(stored) => stored.begin(settings.wire, host, rewind),
+        };
         for _ in 0..HANDSHAKES_MAX {
             let inflater = self.inflater(host).await?;
             let id = inflater.as_ref().map(|inflater| inflater.id);
@@ -143,7 +151,7 @@ impl Jetstream {
     /// Hands over a gap as an arrival of its own.
     async fn declare(&self, gap: Gap<'_>, cursor: Option<Cursor>, inlet: &Inlet) -> Result<(), Ended> {
         metrics::source_gap(&self.source);
-        let body = json!({ "gap": { "from": gap.from, "to": gap.to, "why": gap.why } }).to_string().into_bytes();
+        let body = Notice::Gap { from: gap.from, to: gap.to, why: gap.why.to_owned() }.body();
         let source = self.source.clone();
         let arrival = Arrival { source, wire: Wire::Notice, body, fetched_at: clock::now(), cursor };
         inlet.send(arrival).await.map_err(|_| Ended::Stopped)

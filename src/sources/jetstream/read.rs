@@ -33,6 +33,7 @@ pub(super) struct Stream<'a> {
     /// The last event of this one.
     mark: Option<Mark>,
     died: bool,
+    counts_anew: bool,
 }
 
 impl<'a> Stream<'a> {
@@ -46,12 +47,17 @@ impl<'a> Stream<'a> {
         let version = jetstream.settings.wire;
         let wire = wire::wire(version);
         let (peek, marker) = (Peek::new(version), Marker::new(wire, host));
-        Self { jetstream, inlet, opened, wire, peek, marker, stored, mark: None, died: false }
+        Self { jetstream, inlet, opened, wire, peek, marker, stored, mark: None, died: false, counts_anew: false }
     }
 
     /// Whether the host deserves the next run too: it knows our cursor.
     pub(super) fn is_good(&self) -> bool {
         self.mark.is_some() && !self.died
+    }
+
+    /// Whether the host's seqs are no longer those that the stored cursor was counted in.
+    pub(super) fn counts_anew(&self) -> bool {
+        self.counts_anew
     }
 
     /// Hands over frames until the connection ends.
@@ -117,6 +123,7 @@ impl<'a> Stream<'a> {
             None => match self.peek.kind(&body) {
                 Kind::Event => {}
                 Kind::Outdated(said) => return self.outdated(&said).await,
+                Kind::Future(said) => return Err(self.anew(&said)),
                 Kind::Error(said) => return Err(retry(said)),
             },
         }
@@ -133,20 +140,26 @@ impl<'a> Stream<'a> {
     /// Moves on to an event; the first one tells whether the server began where it was asked to.
     async fn advance(&mut self, mark: Mark) -> Result<(), Ended> {
         if self.mark.is_none() {
-            let why = match (self.jetstream.settings.wire, self.opened.begin) {
-                (WireVersion::V1, Begin::Time(asked)) if mark.time_us > asked.saturating_add(CLAMP_US_MIN) => {
-                    Some("the server began later than it was asked to")
-                }
-                (_, Begin::Seq(asked)) if mark.cursor < asked => Some("the server counts its events anew"),
-                _ => None,
-            };
-            if let (Some(why), Some(stored)) = (why, self.stored) {
+            let asked = self.opened.begin;
+            if matches!(asked, Begin::Seq(seq) if mark.cursor < seq) {
+                return Err(self.anew("it began before the seq that was asked for"));
+            }
+            let is_clamped = self.wire == Wire::Jetstream
+                && matches!(asked, Begin::Time(time_us) if mark.time_us > time_us.saturating_add(CLAMP_US_MIN));
+            if let (true, Some(stored)) = (is_clamped, self.stored) {
+                let why = "the server began later than it was asked to";
                 let gap = Gap { from: shown(stored.time_us), to: shown(mark.time_us), why };
                 self.jetstream.declare(gap, None, self.inlet).await?;
             }
         }
         self.mark = Some(mark);
         Ok(())
+    }
+
+    /// The server was set up anew, so that our seq means nothing to it; a time still does.
+    fn anew(&mut self, said: &str) -> Ended {
+        self.counts_anew = true;
+        retry(format!("the server counts its events anew ({said}); resuming by time"))
     }
 
     /// The second wire says that it moved the cursor.

@@ -287,20 +287,19 @@ fn a_quiet_stream_is_no_gap() {
 }
 
 #[test]
-fn a_host_that_counts_anew_is_a_gap() {
+fn a_host_that_counts_anew_is_resumed_by_time() {
     on_threads(async {
-        let server = serving(3).await;
-        let (mut desk, mut source) = (Desk::new(), jetstream(&server, (WireVersion::V2, false)));
-        desk.seen.push(stored(Wire::JetstreamV2, &server.url(), 5_000, START_US));
-        // The seq is in the future, so the server begins with what is live.
-        let emit = async {
-            eventually("connected", || server.stats().connected == 1).await;
-            server.emit(event(4));
-            std::future::pending::<()>().await;
-        };
-        tokio::select! { _ = desk.run(&mut source, |seen| keys(seen).len() == 1) => (), () = emit => () }
-        assert_eq!(gap(&desk.seen[1])["why"], "the server counts its events anew");
-        assert!(text(&desk.seen[2]).contains("key4"));
+        for compress in [false, true] {
+            let (server, other) = (serving(3).await, serving(3).await);
+            let mut source =
+                Jetstream::new("bluesky".into(), settings(&[server.url(), other.url()], (WireVersion::V2, compress)));
+            let mut desk = Desk::new();
+            desk.seen.push(stored(Wire::JetstreamV2, &server.url(), 5_000, START_US));
+            let ends = desk.run_to(&mut source, 3).await;
+            assert!(cause(&ends[0]).contains("the server counts its events anew"), "{ends:?}");
+            assert_eq!((ends.len(), server.stats().connections, other.stats().connections), (2, 2, 0));
+            assert!(desk.seen.iter().all(|arrival| arrival.wire != Wire::Notice));
+        }
     });
 }
 

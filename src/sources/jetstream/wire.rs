@@ -13,6 +13,8 @@ use super::settings::{JetstreamSettings, WireVersion};
 const PATH_V1: &str = "/subscribe";
 const PATH_V2: &str = "/xrpc/network.bsky.jetstream.subscribeEvents";
 const PATH_DICTIONARY: &str = "/xrpc/network.bsky.jetstream.getZstdDictionary";
+/// What a post event is made of; the first wire has no such filter.
+const KINDS: [&str; 2] = ["commit", "account"];
 /// A server's own fields come before the author's record, within these bytes.
 const HEAD_BYTES: usize = 512;
 /// A time further than this ahead of our clock moves no cursor: resuming there would skip what comes before it.
@@ -27,6 +29,8 @@ pub(super) enum Kind {
     Event,
     /// The cursor was too old and was moved; the server's words.
     Outdated(String),
+    /// The cursor is a seq that the server has not come to, so that it was counted elsewhere; the server's words.
+    Future(String),
     /// The server ends the stream; its words.
     Error(String),
 }
@@ -37,6 +41,7 @@ pub(super) struct Peek {
     time_us: Finder<'static>,
     seq: Finder<'static>,
     time: Finder<'static>,
+    witnessed: Finder<'static>,
     kind: Finder<'static>,
 }
 
@@ -76,13 +81,16 @@ pub(super) fn subscription(
     begin: Begin,
     dictionary: Option<u32>,
 ) -> Result<Url, url::ParseError> {
-    let (path, collections, dids) = match settings.wire {
-        WireVersion::V1 => (PATH_V1, "wantedCollections", "wantedDids"),
-        WireVersion::V2 => (PATH_V2, "collections", "dids"),
+    let (path, kinds, collections, dids) = match settings.wire {
+        WireVersion::V1 => (PATH_V1, &[][..], "wantedCollections", "wantedDids"),
+        WireVersion::V2 => (PATH_V2, &KINDS[..], "collections", "dids"),
     };
     let mut url = Url::parse(host)?.join(path)?;
     let mut query = url.query_pairs_mut();
     query.append_pair("maxMessageSizeBytes", &settings.frame_bytes_max.to_string());
+    for kind in kinds {
+        query.append_pair("kinds", kind);
+    }
     for collection in &settings.collections {
         query.append_pair(collections, collection);
     }
@@ -113,10 +121,10 @@ pub(super) fn words(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(WORDS_CHARS_MAX).collect()
 }
 
-/// The largest number in `text` that is above `floor`: how a refusal names the oldest event.
+/// The largest seq in `text` that is above `floor`: how a refusal names the oldest event.
 pub(super) fn number_above(text: &str, floor: u64) -> Option<u64> {
     let numbers = text.split(|letter: char| !letter.is_ascii_digit()).filter_map(|digits| digits.parse().ok());
-    numbers.filter(|number| *number > floor).max()
+    numbers.filter(|number| *number > floor && *number < TIME_US_MIN).max()
 }
 
 impl Peek {
@@ -126,6 +134,7 @@ impl Peek {
             time_us: Finder::new(br#""time_us":"#),
             seq: Finder::new(br#""seq":"#),
             time: Finder::new(br#""time":""#),
+            witnessed: Finder::new(br#""witnessedAt":""#),
             kind: Finder::new(br#""$type":""#),
         }
     }
@@ -140,7 +149,9 @@ impl Peek {
             }
             WireVersion::V2 => {
                 let seq = number(after(&self.seq, head)?)?;
-                (Some(seq).filter(|seq| *seq < TIME_US_MIN)?, time(after(&self.time, head)?)?)
+                // A server may show another time than the one that it resumes by; it then says both.
+                let said = after(&self.witnessed, head).or_else(|| after(&self.time, head));
+                (Some(seq).filter(|seq| *seq < TIME_US_MIN)?, time(said?)?)
             }
         };
         let now_us = u64::try_from(now.millis()).unwrap_or(0).saturating_mul(1000);
@@ -168,8 +179,12 @@ impl Peek {
             return Kind::Event;
         }
         match serde_json::from_slice::<InfoFrame>(frame) {
-            Ok(InfoFrame { payload }) if payload.name == "OutdatedCursor" => Kind::Outdated(words(&payload.message)),
-            _ => Kind::Event,
+            Ok(InfoFrame { payload }) => match payload.name.as_str() {
+                "OutdatedCursor" => Kind::Outdated(words(&payload.message)),
+                "FutureCursor" => Kind::Future(words(&payload.message)),
+                _ => Kind::Event,
+            },
+            Err(_) => Kind::Event,
         }
     }
 }
@@ -220,7 +235,7 @@ mod tests {
         let v2 = subscription(&settings(WireVersion::V2), "wss://a.example", Begin::Seq(7), Some(20_260_811)).unwrap();
         assert_eq!(
             v2.as_str(),
-            "wss://a.example/xrpc/network.bsky.jetstream.subscribeEvents?maxMessageSizeBytes=4096&collections=app.bsky.feed.post&collections=app.bsky.graph.*&dids=did%3Aplc%3Aa&cursor=7&zstdDictionary=20260811"
+            "wss://a.example/xrpc/network.bsky.jetstream.subscribeEvents?maxMessageSizeBytes=4096&kinds=commit&kinds=account&collections=app.bsky.feed.post&collections=app.bsky.graph.*&dids=did%3Aplc%3Aa&cursor=7&zstdDictionary=20260811"
         );
         let v1 = subscription(&settings(WireVersion::V1), "ws://a.example:81", Begin::Live, None).unwrap();
         assert_eq!(
@@ -240,6 +255,11 @@ mod tests {
         let info = br##"{"$type":"message","payload":{"$type":"network.bsky.jetstream.subscribeEvents#info","name":"OutdatedCursor","message":"cursor clamped; resuming from seq 48000001"}}"##;
         assert_eq!(peek.kind(info), Kind::Outdated("cursor clamped; resuming from seq 48000001".to_owned()));
         assert_eq!(peek.mark(info, now()), None);
+        let future = String::from_utf8_lossy(info).replace("OutdatedCursor", "FutureCursor");
+        assert!(matches!(peek.kind(future.as_bytes()), Kind::Future(_)));
+        let witnessed =
+            String::from_utf8_lossy(commit).replace(r#""rev""#, r#""witnessedAt":"2026-11-22T05:04:38.000000Z","rev""#);
+        assert_eq!(peek.mark(witnessed.as_bytes(), now()).map(|mark| mark.time_us), Some(1_795_323_878_000_000));
         let error = br#"{"$type":"error","error":"ConsumerTooSlow","message":"subscriber below floor rate"}"#;
         assert_eq!(peek.kind(error), Kind::Error("ConsumerTooSlow: subscriber below floor rate".to_owned()));
         let first = Peek::new(WireVersion::V1);
@@ -274,5 +294,6 @@ mod tests {
     fn the_floor_is_the_largest_number_above_the_cursor() {
         assert_eq!(number_above("cursor 5 is too old; the oldest seq is 48000001", 5), Some(48_000_001));
         assert_eq!(number_above("cursor 5 is too old", 5), None);
+        assert_eq!(number_above("cursor 1795323877495826 clamped; resuming from seq 48000001", 0), Some(48_000_001));
     }
 }

@@ -1,19 +1,16 @@
 //! A query's text to tokens. It reads every character a fixed number of times and tells all mistakes of spelling;
 //! unaware of how terms combine.
 
+mod words;
+
 use super::super::{LiteralKind, QueryError};
-use super::cursor::{
-    Cursor, continues_symbol, is_curly_quote, is_final, is_han, is_inner, is_invisible, is_symbol, is_word,
-};
-use super::token::{DEPTH_MAX, MISTAKES_MAX, Named, Token, TokenKind, mistake};
+use super::cursor::{Cursor, continues_symbol, is_curly_quote, is_inner, is_invisible, is_symbol, is_word};
+use super::token::{DEPTH_MAX, MISTAKES_MAX, Token, TokenKind, mistake};
 
 const PREFIX_LETTERS_MIN: usize = 3;
 const CALLS: [&str; 7] = ["forms", "morph", "atleast", "freq", "fuzzy", "list", "use"];
 const PRAGMAS: [&str; 6] = ["dialect", "lang", "morph", "fold", "tz", "strict"];
 const JOINER: char = '\u{200d}';
-
-#[path = "words.rs"]
-mod words;
 
 /// What a text was read as.
 pub struct Lexed {
@@ -92,6 +89,7 @@ impl Lexer<'_> {
             let span = group.start..group.start + 1;
             self.mistakes.push(mistake("unbalanced_parenthesis", span, "This parenthesis is never closed.", Some(")")));
         }
+        self.mistakes.sort_by_key(|mistake| mistake.span.start);
         self.mistakes.truncate(MISTAKES_MAX);
         Lexed {
             tokens: self.tokens,
@@ -139,7 +137,7 @@ impl Lexer<'_> {
         if self.groups.len() == DEPTH_MAX {
             self.wrong("too_deep", start, format!("More than {DEPTH_MAX} parentheses are open at once."), None);
             self.groups.clear();
-            self.cursor.skip(usize::MAX / 2);
+            self.cursor.skip_while(|_| true);
             return;
         }
         self.token(start, TokenKind::Open);

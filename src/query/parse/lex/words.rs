@@ -1,6 +1,9 @@
 //! The lexer's reading of what is made of letters: words, operators, fields, tags and names.
 
-use super::*;
+use super::super::super::LiteralKind;
+use super::super::cursor::{is_curly_quote, is_final, is_han, is_inner, is_word};
+use super::super::token::{Named, TokenKind};
+use super::{CALLS, Group, Lexer, PRAGMAS, PREFIX_LETTERS_MIN};
 
 impl Lexer<'_> {
     pub(super) fn hashtag(&mut self, start: usize) {
