@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Lang, PostId, Term, Timestamp};
+use crate::model::{AuthorStatus, Lang, PostId, Term, Timestamp};
 use crate::query;
 use crate::search::{SearchRequest, search};
 use crate::store::{MentionRow, MentionState};
@@ -95,6 +95,11 @@ pub(super) async fn get(
     let id: PostId = id.parse().map_err(|cause| Problem::bad(format!("`{id}` is no mention's id: {cause}")))?;
     let row = services.store.mention(id).map_err(|cause| Problem::internal(&cause))?;
     let row = row.ok_or_else(|| Problem::missing(format!("there is no mention {id}")))?;
+    let account =
+        services.store.accounts(&[row.post.author.id]).map_err(|cause| Problem::internal(&cause))?.pop().flatten();
+    if account.is_some_and(|account| account.status != AuthorStatus::Active) {
+        return Err(Problem::missing(format!("the account behind mention {id} is hidden or gone")));
+    }
     let terms: Vec<Term> = row.matches.iter().flat_map(|found| found.terms.clone()).collect();
     Ok(Json(summary(id, &row, &terms)))
 }

@@ -207,6 +207,9 @@ impl Config {
                 format!("store.write_buffers_mb is {}; it is at least 16", base.store.write_buffers_mb),
             );
         }
+        if base.retention.period_s == 0 {
+            refuse("retention.period_s", "retention.period_s is 0; it is at least 1".to_owned());
+        }
         if base.disk.free_min_percent > 90 {
             refuse(
                 "disk.free_min_percent",

@@ -274,12 +274,13 @@ fn loosest(base: char) -> char {
     }
 }
 
-/// Where a mark goes, as a bit: above, below, or elsewhere.
+/// Where a mark goes, as a bit: above, below, where kana is voiced, or elsewhere.
 fn place(mark: char) -> u8 {
     match canonical_combining_class(mark) {
         230 => 1,
         220 => 2,
-        _ => 4,
+        8 => 4,
+        _ => 8,
     }
 }
 

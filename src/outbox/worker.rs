@@ -163,7 +163,7 @@ impl<S: Sink> Worker<S> {
             .into_iter()
             .map(|position| (position, DeadReason::Expired))
             .collect();
-        let pending = self.own.writer.endpoints().get(&self.plan.slug).map_or(0, |row| row.bytes_pending);
+        let pending = self.own.writer.endpoint(&self.plan.slug).map_or(0, |row| row.bytes_pending);
         if pending > self.plan.quota_bytes && dead.is_empty() {
             dead.extend(self.window.oldest_idle().map(|position| (position, DeadReason::Quota)));
         }
@@ -192,7 +192,7 @@ impl<S: Sink> Worker<S> {
             let Ok(permit) = self.own.in_flight.clone().try_acquire_owned() else { return };
             let Some(picked) = self.window.pick(now) else { return };
             let outside = !self.unread;
-            let seq_next = self.own.writer.endpoints().get(&self.plan.slug).map(|row| row.seq_next).filter(|_| outside);
+            let seq_next = self.own.writer.endpoint(&self.plan.slug).map(|row| row.seq_next).filter(|_| outside);
             let settled = self.window.settled(seq_next);
             let attempt = Try {
                 store: self.own.store.clone(),

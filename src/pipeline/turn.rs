@@ -1,6 +1,6 @@
 //! The turn's thread: drains the inboxes in rotation, decodes and matches over the cores, decides, submits.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
@@ -132,7 +132,12 @@ impl Worker {
         loop {
             self.take_inboxes();
             self.release();
-            let batch = if self.parts.gate.level() == Level::Green { self.drain() } else { Vec::new() };
+            let closed = self.parts.gate.level() != Level::Green;
+            if closed && self.parts.stop.is_cancelled() {
+                // What waits is not taken in any more; its sources read it again at the next start.
+                break;
+            }
+            let batch = if closed { Vec::new() } else { self.drain() };
             if batch.is_empty() && self.erasing.is_empty() {
                 if self.parts.stop.is_cancelled() && self.inboxes.iter().all(|(_, inbox)| inbox.is_finished()) {
                     break;
@@ -143,6 +148,7 @@ impl Worker {
             }
             if let Err(error) = self.turn(batch) {
                 error!(%error, "the turn ends: the store cannot be read");
+                self.parts.writer.report(error);
                 self.parts.stop.cancel();
                 break;
             }
@@ -215,6 +221,7 @@ impl Worker {
         count_rejections(&mut commit, &rejections);
         commit.accounts.extend(erased);
         let receipts = receipts.into_iter().map(|receipt| receipt.finish(&mut commit, &outcomes)).collect();
+        keep_last(&mut commit.cursors);
         metrics::turn_decided(count, started.elapsed());
         self.submit(commit, receipts);
         Ok(())
@@ -341,6 +348,13 @@ fn unpack(decoded: Vec<Decoded>) -> Unpacked {
         receipts.push(PendingReceipt { waiting, events: places });
     }
     (sightings, receipts, rejections)
+}
+
+/// Of each key only the last cursor says how far its source came.
+fn keep_last(cursors: &mut Vec<(CursorKey, Vec<u8>)>) {
+    let mut seen = HashSet::new();
+    cursors.reverse();
+    cursors.retain(|(key, _)| seen.insert(key.clone()));
 }
 
 fn count_rejections(commit: &mut TurnCommit, rejections: &[(Arc<str>, Rejected)]) {

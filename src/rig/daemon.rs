@@ -33,11 +33,15 @@ impl Launch {
     fn spawn(&self) -> Result<Child, String> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log());
         let log = log.map_err(|cause| format!("{}: {cause}", self.log().display()))?;
-        Command::new(&self.binary)
+        let mut command = Command::new(&self.binary);
+        // What is set for this process, as for its tests, are no keys of the daemon's configuration.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"EARFUL_")) {
+            command.env_remove(name);
+        }
+        command
             .arg("run")
             .arg("--config")
             .arg(&self.config)
-            .env_remove("EARFUL_CONFIG")
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

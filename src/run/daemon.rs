@@ -34,8 +34,6 @@ use super::systemd;
 
 /// How often the disk is measured.
 const GATE_PERIOD: Duration = Duration::from_secs(1);
-/// How often retention passes.
-const RETAIN_PERIOD: Duration = Duration::from_secs(60);
 
 /// What the command line adds to the configuration.
 #[derive(Clone, Debug, Default)]
@@ -399,10 +397,11 @@ async fn watch_disk(services: Arc<Services>) {
 }
 
 async fn keep_retention(services: Arc<Services>) {
+    let period = Duration::from_secs(services.config.base.retention.period_s);
     loop {
         tokio::select! {
             () = services.stop.cancelled() => return,
-            () = tokio::time::sleep(RETAIN_PERIOD) => {}
+            () = tokio::time::sleep(period) => {}
         }
         let own = services.clone();
         let passed = tokio::task::spawn_blocking(move || {

@@ -9,7 +9,7 @@ use crate::model::Timestamp;
 
 use super::keys::Family;
 use super::open::{NEAR_MILLIS, Store};
-use super::read::ReadError;
+use super::read::{OutboxKey, ReadError};
 use super::writer::WriterHandle;
 
 /// Rows that one step looks at.
@@ -19,10 +19,14 @@ const STEP_ROWS_MAX: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetainSettings {
+    /// Seconds between two passes.
+    pub period_s: u64,
     pub posts_age_max_h: u64,
     pub posts_bytes_max_mb: u64,
     pub mentions_age_max_h: u64,
     pub mentions_bytes_max_mb: u64,
+    /// Dead letters go after this many hours.
+    pub dead_age_max_h: u64,
 }
 
 /// One pass: drops what is over a bound at `now`. Returns how many posts and mentions it asked the writer to drop.
@@ -35,6 +39,7 @@ pub fn retain(
     store.floors().raise_near(now.millis() - NEAR_MILLIS);
     let posts = retain_posts(store, writer, settings, now)?;
     let mentions = retain_mentions(store, writer, settings, now)?;
+    retain_dead(store, writer, settings, now)?;
     Ok((posts, mentions))
 }
 
@@ -110,6 +115,29 @@ fn retain_mentions(
         writer.drop_mentions(drops).ok();
     }
     Ok(count)
+}
+
+/// Dead letters of each endpoint lie nearly in the order in which they were given up; the oldest are looked at first.
+fn retain_dead(
+    store: &Store,
+    writer: &WriterHandle,
+    settings: &RetainSettings,
+    now: Timestamp,
+) -> Result<(), ReadError> {
+    if settings.dead_age_max_h == 0 {
+        return Ok(());
+    }
+    let cutoff = now.minus(hours_of(settings.dead_age_max_h));
+    let mut keys = Vec::new();
+    for (endpoint, _) in store.endpoints()? {
+        let rows = store.dead(&endpoint, 0, STEP_ROWS_MAX)?;
+        let old = rows.into_iter().filter(|(_, dead)| dead.at < cutoff);
+        keys.extend(old.map(|(position, _)| OutboxKey { endpoint: endpoint.clone(), position }));
+    }
+    if !keys.is_empty() {
+        writer.drop_dead(keys).ok();
+    }
+    Ok(())
 }
 
 fn hours_of(hours: u64) -> Duration {

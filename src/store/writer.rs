@@ -17,7 +17,7 @@ use super::commit::{MentionWrite, NewDelivery, PostWrite, Settle, TurnCommit};
 use super::keys::{self, Family};
 use super::open::Store;
 use super::read::{OutboxKey, ReadError};
-use super::rows::{DeadRow, EndpointRow, LastAttempt, MentionRow, OutboxRow, QueryVersionRow, encode};
+use super::rows::{DeadRow, EndpointRow, KnownPost, LastAttempt, MentionRow, OutboxRow, QueryVersionRow, encode};
 use super::totals::Totals;
 
 /// Messages that wait for the writer.
@@ -39,6 +39,7 @@ enum Message {
     Projects { source: Vec<u8>, versions: Vec<(String, String, QueryVersionRow)>, done: oneshot::Sender<()> },
     TrimPosts { below: u64 },
     DropMentions(Vec<(u64, PostId)>),
+    DropDead(Vec<OutboxKey>),
 }
 
 /// The daemon cannot go on writing.
@@ -149,6 +150,21 @@ impl WriterHandle {
     /// All endpoints, as last written.
     pub fn endpoints(&self) -> HashMap<String, EndpointRow> {
         lock(&self.shared.endpoints).clone()
+    }
+
+    /// One endpoint, as last written.
+    pub fn endpoint(&self, endpoint: &str) -> Option<EndpointRow> {
+        lock(&self.shared.endpoints).get(endpoint).cloned()
+    }
+
+    /// Another room could not read the store: the daemon is to end with that.
+    pub fn report(&self, cause: ReadError) {
+        self.shared.failure.set(damaged(cause)).ok();
+        self.shared.returned.notify_waiters();
+    }
+
+    pub(super) fn drop_dead(&self, keys: Vec<OutboxKey>) -> Result<(), WriterClosed> {
+        self.messages.blocking_send(Message::DropDead(keys)).map_err(|_| WriterClosed)
     }
 
     /// Why the writer ended, if it did by itself.
@@ -302,6 +318,12 @@ impl Writer {
                 self.store.floors().raise_post(below);
             }
             Message::DropMentions(rows) => self.add_drops(rows, draft)?,
+            Message::DropDead(keys) => {
+                for OutboxKey { endpoint, position } in keys {
+                    let place = keys::endpoint_position(&endpoint, position);
+                    draft.batch.delete_cf(self.store.family(Family::Dead), place);
+                }
+            }
         }
         Ok(())
     }
@@ -488,6 +510,11 @@ impl Writer {
             let Some(row) = self.store.mention(id)? else { continue };
             if row.log_seq == seq {
                 draft.batch.delete_cf(self.store.family(Family::Mention), id.as_bytes());
+                if let Some(known) = self.store.known(&[id])?.pop().flatten() {
+                    // Nothing keeps the post's row any more but the retention of posts.
+                    let known = KnownPost { mentioned: false, ..known };
+                    draft.batch.put_cf(self.store.family(Family::PostId), id.as_bytes(), encode(&known));
+                }
                 self.append_log(id, draft);
             }
         }

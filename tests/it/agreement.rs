@@ -118,10 +118,10 @@ const MARKS: [char; 5] = ['\u{301}', '\u{30c}', '\u{308}', '\u{327}', '\u{323}']
 const IGNORED: [char; 6] = ['\u{ad}', '\u{200d}', '\u{200b}', '\u{fe0f}', '\u{640}', '™'];
 
 /// A generator of chance: the same from run to run.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -129,11 +129,11 @@ impl Dice {
         ((mixed ^ (mixed >> 31)) % end as u64) as usize
     }
 
-    fn percent(&mut self, chance: usize) -> bool {
+    pub(super) fn percent(&mut self, chance: usize) -> bool {
         self.below(100) < chance
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 }
@@ -142,7 +142,7 @@ fn letters_only(word: &str) -> String {
     word.chars().filter(|&letter| letter.is_alphanumeric() || letter == '_' || !letter.is_ascii()).collect()
 }
 
-fn literal(dice: &mut Dice) -> Literal {
+pub(super) fn literal(dice: &mut Dice) -> Literal {
     let kinds = [
         LiteralKind::Word,
         LiteralKind::Word,
@@ -222,7 +222,7 @@ fn wide(letter: char) -> char {
     }
 }
 
-fn node(dice: &mut Dice, literals: &[Literal], depth: usize) -> Node {
+pub(super) fn node(dice: &mut Dice, literals: &[Literal], depth: usize) -> Node {
     if depth == 0 || dice.percent(45) {
         return match dice.below(24) {
             0 => Node::Lang(dice.pick(&[Lang::Cs, Lang::En])),
@@ -273,7 +273,7 @@ fn signed(literal: &Literal) -> String {
     }
 }
 
-fn post(dice: &mut Dice, literals: &[Literal]) -> Post {
+pub(super) fn post(dice: &mut Dice, literals: &[Literal]) -> Post {
     let handle = dice.pick(&[Some("@Alice"), Some("bob"), None]);
     let word = literals[dice.below(literals.len())].text.clone();
     Post {
@@ -308,7 +308,7 @@ fn post(dice: &mut Dice, literals: &[Literal]) -> Post {
     }
 }
 
-fn verdict(dice: &mut Dice) -> Verdict {
+pub(super) fn verdict(dice: &mut Dice) -> Verdict {
     let best = dice.pick(&[Some((Lang::Cs, 0.9)), Some((Lang::En, 0.6)), None]);
     Verdict { best, second: dice.pick(&[Some(Lang::Cs), None]), declared: [None; 3], certain: dice.percent(50) }
 }

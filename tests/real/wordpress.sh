@@ -8,7 +8,7 @@ set -euo pipefail
 
 # Programs only: the packages with servers that start by themselves (mariadb-server, and the Apache that wordpress
 # depends on) are not installed. WordPress is PHP files; they are fetched with apt and unpacked into the scratch.
-PROGRAMS=(php-cli php-mysql mariadb-server-core)
+PROGRAMS=(php-cli php-mysql mariadb-server-core mariadb-client-core)
 FILES=(wordpress wordpress-theme-twentytwentythree)
 PACKAGES=${EARFUL_WORDPRESS_PACKAGES:-$HOME/.cache/earful/tools/wordpress}
 WAIT_S=60
@@ -153,7 +153,7 @@ php "$scratch/install.php" "$site" "$scratch/db.sock" "$address" "$WAIT_S" >"$sc
     fail "WordPress cannot be installed"
 grep -q '^EARFUL_WORDPRESS_PASSWORD=.' "$scratch/install.log" || fail "WordPress gave no application password"
 launch php php -S "127.0.0.1:$port" -t "$site" "$scratch/router.php"
-curl -fsS --retry 100 --retry-delay 1 --retry-connrefused --retry-max-time "$WAIT_S" -o /dev/null "$address/feed/" ||
+curl -fs --retry 100 --retry-delay 1 --retry-connrefused --retry-max-time "$WAIT_S" -o /dev/null "$address/feed/" ||
     fail "WordPress does not answer at $address/feed/"
 
 lines=("EARFUL_WORDPRESS=$address")

@@ -1,0 +1,354 @@
+//! Search equals the naive evaluator over all stored mentions: after edits, deletions and hidden accounts, after the
+//! index was left behind, built anew, or taken over from another store.
+
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use earful::model::{
+    AuthorId, AuthorStatus, ClusterId, Lang, Match, Order, Post, PostId, Timestamp, Verdict,
+};
+use earful::query::{Literal, LiteralKind, Query, Rule, naive};
+use earful::search::{Indexer, IndexerParts, SearchRequest, search};
+use earful::store::gate::{DiskGate, DiskSettings};
+use earful::store::{
+    AccountRow, MentionRow, MentionState, MentionWrite, Store, StoreSettings, TurnCommit, WriterHandle, WriterThread,
+    start_writer,
+};
+use rayon::prelude::*;
+use tokio_util::sync::CancellationToken;
+
+use super::agreement::{Dice, literal, node, post, verdict};
+
+const MENTIONS: usize = 420;
+const QUERIES_PER_LOOK: usize = 1_700;
+const QUERIES_MIN: usize = 10_000;
+const WAIT_MAX: Duration = Duration::from_secs(20);
+const LITERALS: usize = 160;
+const LITERALS_PER_QUERY: usize = 5;
+/// The first mention was matched then; each next one a minute later.
+const START_MILLIS: i64 = 1_795_323_877_000;
+const MINUTE_MILLIS: i64 = 60_000;
+
+/// A store with its writer in a directory of its own.
+struct Kept {
+    store: Store,
+    writer: WriterHandle,
+    directory: tempfile::TempDir,
+    _thread: WriterThread,
+}
+
+impl Kept {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = StoreSettings { block_cache_mb: 8, write_buffers_mb: 16 };
+        let store = Store::open(&directory.path().join("store"), &settings).unwrap();
+        let (writer, thread) = start_writer(store.clone()).unwrap();
+        Self { store, writer, directory, _thread: thread }
+    }
+
+    fn index(&self) -> PathBuf {
+        Indexer::directory(self.directory.path())
+    }
+
+    /// Returns once it is durable.
+    fn commit(&self, mentions: Vec<MentionWrite>, accounts: Vec<(AuthorId, AccountRow)>) {
+        let (sender, receiver) = mpsc::channel();
+        let commit = TurnCommit { mentions, accounts, ..TurnCommit::default() };
+        self.writer.submit(Arc::new(commit), Box::new(move || sender.send(()).unwrap())).unwrap();
+        receiver.recv().unwrap();
+    }
+
+    fn rows(&self) -> Vec<(PostId, MentionRow)> {
+        let mut rows = Vec::new();
+        self.store
+            .each_mention(|id, row| {
+                rows.push((id, row));
+                true
+            })
+            .unwrap();
+        rows
+    }
+}
+
+/// An indexer at work.
+struct Running {
+    indexer: Indexer,
+    thread: std::thread::JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    fn start(kept: &Kept, index: &Path) -> Self {
+        let disk = DiskSettings { free_min_mb: 0, free_min_percent: 0, free_red_mb: 0, ballast_mb: 0 };
+        let stop = CancellationToken::new();
+        let parts = IndexerParts {
+            store: kept.store.clone(),
+            writer: kept.writer.clone(),
+            gate: Arc::new(DiskGate::new(disk, kept.directory.path())),
+            settings: earful::index::IndexSettings { commit_interval_ms: 1, heap_mb: 15 },
+            stop: stop.clone(),
+        };
+        let (indexer, thread) = Indexer::start(index, parts).unwrap();
+        Self { indexer, thread, stop }
+    }
+
+    fn wait_until(&self, is_reached: impl Fn(&Indexer) -> bool) {
+        let deadline = Instant::now() + WAIT_MAX;
+        while !is_reached(&self.indexer) {
+            assert!(Instant::now() < deadline && !self.thread.is_finished(), "the indexer did not get there");
+            std::thread::yield_now();
+        }
+    }
+
+    fn catch_up(&self, kept: &Kept) {
+        self.wait_until(|indexer| indexer.log_seq() + 1 == kept.store.mention_log_next().unwrap());
+    }
+
+    /// Stops it. What was committed before is indexed.
+    fn end(self) -> Indexer {
+        self.stop.cancel();
+        self.thread.join().unwrap();
+        self.indexer
+    }
+}
+
+/// Chance, and the literals that posts and queries are made of.
+struct World {
+    dice: Dice,
+    literals: Vec<Literal>,
+    queries: usize,
+    found: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut dice = Dice(0x5ea7c4);
+        let literals = (0..LITERALS).map(|_| literal(&mut dice)).collect();
+        Self { dice, literals, queries: 0, found: 0 }
+    }
+
+    fn some(&mut self) -> Vec<Literal> {
+        (0..LITERALS_PER_QUERY).map(|_| self.literals[self.dice.below(LITERALS)].clone()).collect()
+    }
+
+    /// The `number`th mention; of another version, with another text.
+    fn mention(&mut self, number: usize, revision: u32) -> MentionWrite {
+        let literals = self.some();
+        let id = PostId::of("bluesky", &number.to_string());
+        let mut post = Post { id, ..post(&mut self.dice, &literals) };
+        post.author.id = AuthorId::of("bluesky", &(number % 37).to_string());
+        match number {
+            // Longer than any token that an index keeps.
+            0 | 1 => post.text = format!("{}{number}", "dlouhéslovo".repeat(300)),
+            2 => post.text = String::new(),
+            _ => {}
+        }
+        let project = self.dice.pick(&["telco", "tea"]);
+        let query = self.dice.pick(&["main", "rival"]);
+        let found = Match {
+            project: project.to_owned(),
+            query: query.to_owned(),
+            version: 1,
+            tags: Vec::new(),
+            terms: Vec::new(),
+        };
+        // An edit may match nothing any more.
+        let matches = if revision > 1 && self.dice.percent(20) { Vec::new() } else { vec![found] };
+        let row = MentionRow {
+            revision,
+            log_seq: 0,
+            state: MentionState::Live,
+            verdict: verdict(&mut self.dice),
+            matches,
+            parent: None,
+            root: None,
+            cluster: ClusterId::of(&post.text),
+            cluster_first: id,
+            cluster_size: 1,
+            matched_at: Timestamp::from_millis(START_MILLIS + number as i64 * MINUTE_MILLIS),
+            edited: revision > 1,
+            endpoints: Default::default(),
+            post,
+        };
+        MentionWrite { id, row, deliveries: Vec::new(), withdraw: false }
+    }
+
+    fn deletion(&mut self, number: usize) -> MentionWrite {
+        let mut gone = self.mention(number, 3);
+        gone.row.state = MentionState::Deleted;
+        gone.row.post = Post { title: None, text: String::new(), ..gone.row.post };
+        gone
+    }
+
+    fn request(&mut self) -> SearchRequest {
+        let literals = match self.dice.percent(2) {
+            true => vec![long_word(&mut self.dice)],
+            false => self.some(),
+        };
+        let root = node(&mut self.dice, &literals, 3);
+        let query = (!self.dice.percent(2)).then_some(Query { root, lints: Vec::new() });
+        let time = |minute: usize| Timestamp::from_millis(START_MILLIS + minute as i64 * MINUTE_MILLIS);
+        let dice = &mut self.dice;
+        SearchRequest {
+            query,
+            project: dice.percent(10).then(|| dice.pick(&["telco", "tea", "none"]).to_owned()),
+            saved_query: dice.percent(10).then(|| dice.pick(&["telco/main", "tea/rival", "main"]).to_owned()),
+            lang: dice.percent(10).then(|| dice.pick(&[Lang::Cs, Lang::En, Lang::Ja])),
+            since: dice.percent(10).then(|| time(dice.below(MENTIONS))),
+            until: dice.percent(10).then(|| time(dice.below(MENTIONS))),
+            limit: usize::MAX,
+        }
+    }
+
+    /// Compares many searches with what the naive evaluator finds among all rows.
+    fn look(&mut self, kept: &Kept, indexer: &Indexer) {
+        let rows = kept.rows();
+        let requests: Vec<_> = (0..QUERIES_PER_LOOK).map(|_| self.request()).collect();
+        let found: usize = requests.par_iter().map(|request| compare(kept, indexer, &rows, request)).sum();
+        self.queries += requests.len();
+        self.found += found;
+    }
+}
+
+fn long_word(dice: &mut Dice) -> Literal {
+    let text = format!("{}{}", "dlouhéslovo".repeat(300), dice.below(3));
+    let (kind, letters) = dice.pick(&[(LiteralKind::Word, 4_000), (LiteralKind::Prefix, 1_500), (LiteralKind::Prefix, 20)]);
+    Literal { kind, keyword: "long".to_owned(), text: text.chars().take(letters).collect() }
+}
+
+fn compare(kept: &Kept, indexer: &Indexer, rows: &[(PostId, MentionRow)], request: &SearchRequest) -> usize {
+    let expected = expected(&kept.store, rows, request);
+    let found = search(&kept.store, indexer.index(), request).unwrap();
+    assert!(found.is_sorted_by(|a, b| a.row.matched_at >= b.row.matched_at), "newest first");
+    let ids: BTreeSet<PostId> = found.iter().map(|found| found.id).collect();
+    assert_eq!(ids.len(), found.len(), "each once");
+    let lost: Vec<_> = rows.iter().filter(|(id, _)| expected.contains(id) && !ids.contains(id)).collect();
+    assert!(lost.is_empty() && ids == expected, "{request:#?}\nnot found: {lost:#?}");
+    ids.len()
+}
+
+fn expected(store: &Store, rows: &[(PostId, MentionRow)], request: &SearchRequest) -> BTreeSet<PostId> {
+    let rule = request.query.clone().map(|tree| Rule {
+        project: String::new(),
+        query: String::new(),
+        version: 0,
+        tags: Vec::new(),
+        languages: Vec::new(),
+        sources: Vec::new(),
+        tree,
+    });
+    let meets = |row: &MentionRow| {
+        let named = |found: &Match| {
+            let saved = format!("{}/{}", found.project, found.query);
+            request.project.as_ref().is_none_or(|project| *project == found.project)
+                && request.saved_query.as_ref().is_none_or(|query| *query == saved)
+        };
+        row.state == MentionState::Live
+            && (row.matches.iter().any(named) || (request.project.is_none() && request.saved_query.is_none()))
+            && request.lang.is_none_or(|lang| row.verdict.satisfies(lang))
+            && request.since.is_none_or(|since| row.matched_at >= since)
+            && request.until.is_none_or(|until| row.matched_at < until)
+            && rule.as_ref().is_none_or(|rule| naive::matches(rule, &row.post, &|| row.verdict).is_some())
+            && !is_hidden(store, row.post.author.id)
+    };
+    rows.iter().filter(|(_, row)| meets(row)).map(|(id, _)| *id).collect()
+}
+
+fn is_hidden(store: &Store, author: AuthorId) -> bool {
+    let account = store.accounts(&[author]).unwrap().pop().flatten();
+    account.is_some_and(|account| account.status != AuthorStatus::Active)
+}
+
+fn account(number: usize, status: AuthorStatus) -> (AuthorId, AccountRow) {
+    let row = AccountRow { status, order: Order(number as u64), erase_from: None };
+    (AuthorId::of("bluesky", &number.to_string()), row)
+}
+
+#[test]
+fn search_finds_what_the_naive_evaluator_finds_among_all_mentions() {
+    let started = Instant::now();
+    let (mut world, kept) = (World::new(), Kept::new());
+    let running = Running::start(&kept, &kept.index());
+    for first in (0..MENTIONS).step_by(70) {
+        kept.commit((first..first + 70).map(|number| world.mention(number, 1)).collect(), Vec::new());
+    }
+    running.catch_up(&kept);
+    assert_eq!(running.indexer.index().len(), MENTIONS as u64);
+    world.look(&kept, &running.indexer);
+
+    // Edits, deletions and accounts that are hidden, while it runs.
+    let edits = (0..MENTIONS).filter(|number| number % 3 == 0).map(|number| world.mention(number, 2)).collect();
+    kept.commit(edits, vec![account(5, AuthorStatus::Hidden), account(6, AuthorStatus::Hidden)]);
+    let deleted = (0..MENTIONS).filter(|number| number % 7 == 1);
+    kept.commit(deleted.clone().map(|number| world.deletion(number)).collect(), vec![account(6, AuthorStatus::Active)]);
+    running.catch_up(&kept);
+    let live = (MENTIONS - deleted.count()) as u64;
+    assert_eq!(running.indexer.index().len(), live);
+    world.look(&kept, &running.indexer);
+
+    // What is written while no indexer runs is caught up by its sequence, not by a rebuild.
+    let before = running.end();
+    kept.commit((3..60).filter(|number| number % 7 != 1).map(|number| world.mention(number, 4)).collect(), Vec::new());
+    assert!(before.log_seq() + 1 < kept.store.mention_log_next().unwrap());
+    let running = Running::start(&kept, &kept.index());
+    running.catch_up(&kept);
+    assert_eq!((running.indexer.rebuilds(), running.indexer.index().len()), (0, live));
+    world.look(&kept, &running.indexer);
+
+    running.indexer.request_rebuild();
+    running.wait_until(|indexer| indexer.rebuilds() == 1);
+    assert_eq!(running.indexer.index().len(), live);
+    world.look(&kept, &running.indexer);
+    running.end();
+
+    take_over(&mut world, &kept.index());
+    println!(
+        "{} queries over {MENTIONS} mentions found {} in {:.1} s",
+        world.queries,
+        world.found,
+        started.elapsed().as_secs_f64()
+    );
+    assert!(world.queries >= QUERIES_MIN && world.found > world.queries);
+}
+
+/// The index of another store is built anew by itself, and a damaged one too.
+fn take_over(world: &mut World, index: &Path) {
+    let other = Kept::new();
+    let mentions: Vec<_> = (1_000..1_150).map(|number| world.mention(number, 1)).collect();
+    other.commit(mentions, Vec::new());
+    let running = Running::start(&other, index);
+    running.catch_up(&other);
+    assert_eq!((running.indexer.rebuilds(), running.indexer.index().len()), (1, 150));
+    world.look(&other, &running.indexer);
+    running.end();
+
+    std::fs::write(index.join("meta.json"), "{\"segments\":[").unwrap();
+    let running = Running::start(&other, index);
+    running.catch_up(&other);
+    assert_eq!((running.indexer.rebuilds(), running.indexer.index().len()), (1, 150));
+    world.look(&other, &running.indexer);
+    running.end();
+}
+
+#[test]
+fn a_store_without_mentions_empties_the_index_of_another_store() {
+    let (mut world, full, empty) = (World::new(), Kept::new(), Kept::new());
+    full.commit((10..20).map(|number| world.mention(number, 1)).collect(), Vec::new());
+    let running = Running::start(&full, &full.index());
+    running.catch_up(&full);
+    assert_eq!(running.end().index().len(), 10);
+    let running = Running::start(&empty, &full.index());
+    running.wait_until(|indexer| indexer.rebuilds() == 1);
+    assert_eq!(running.end().index().len(), 0);
+}
+
+#[test]
+fn posts_and_queries_of_the_test_are_in_many_scripts() {
+    let mut world = World::new();
+    let texts: String = (0..MENTIONS).map(|number| world.mention(number, 1).row.post.text).collect();
+    let samples = ['a', 'ж', 'λ', 'ب', 'ש', '東', 'タ', 'ไ', '한', 'ក', 'မ', 'ह', 'ລ'];
+    let missing: HashSet<char> = samples.into_iter().filter(|letter| !texts.contains(*letter)).collect();
+    assert!(missing.len() <= 1, "{missing:?}");
+}
