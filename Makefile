@@ -36,6 +36,9 @@ bench: system ## Throughput of parse, fold, match, turn and the whole daemon: te
 chaos: build ## 300 kills at random against a ledger: half an hour
 	EARFUL_KILLS=300 EARFUL_POSTS=300000 cargo test $(CARGO_FLAGS) --test it crash:: -- --nocapture
 
+test-real: system tools build ## A real WordPress, a real NATS, the public webhook libraries: 3 minutes after the build
+	@tests/real/run.sh
+
 # What a fresh Debian lacks: a C++ compiler and libclang for RocksDB and its bindings, Python for the outside checks.
 SYSTEM_PACKAGES = build-essential clang libclang-dev pkg-config curl ca-certificates python3 python3-venv
 system:

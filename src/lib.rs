@@ -8,6 +8,7 @@ pub mod model;
 // Floor 1: text in, values out.
 pub mod event;
 pub mod extract;
+pub mod highlight;
 pub mod language;
 pub mod query;
 pub mod tables;

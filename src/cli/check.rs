@@ -43,7 +43,7 @@ pub(super) fn check(path: &Path, json: bool) -> Result<ExitCode, Failure> {
         }
         if let (true, Some(config)) = (errors.is_empty(), &config) {
             println!(
-                "{}: valid; {} sources, {} endpoints, {} projects with {} queries; every example holds",
+                "{}: valid; sources {}, endpoints {}, projects {} with {} queries; every example holds",
                 path.display(),
                 config.sources.len(),
                 config.endpoints.len(),

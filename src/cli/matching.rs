@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::clock;
+use crate::highlight::{is_colourful, marked};
 use crate::language;
 use crate::matcher::{Matcher, Scratch};
 use crate::model::{Example, Field, Lang, Match, Post, PostEvent, Wire};
@@ -15,7 +16,6 @@ use crate::normalize;
 use crate::projects::example_post;
 use crate::query::{self, QueryError, Rule};
 
-use super::highlight::{is_colourful, marked};
 use super::{EXIT_NOTHING, Failure};
 
 /// Bytes of one line of input.

@@ -2,7 +2,6 @@
 
 mod check;
 mod client;
-mod highlight;
 mod init;
 mod matching;
 mod remote;
@@ -15,8 +14,6 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use crate::config::Config;
 use crate::tables::FileError;
-
-pub(crate) use highlight::marked;
 
 /// Nothing matched, as grep says it.
 const EXIT_NOTHING: u8 = 1;

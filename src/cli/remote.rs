@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::Value;
 
+use crate::highlight::{is_colourful, marked};
 use crate::model::{Field, How, Span, Term};
 
-use super::highlight::{is_colourful, marked};
 use super::{EXIT_NOTHING, Failure, client};
 
 #[derive(Args)]

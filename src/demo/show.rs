@@ -1,9 +1,8 @@
 //! A mention as one line of the demo.
 
-use std::io::IsTerminal;
-
 use serde_json::Value;
 
+use crate::highlight::{is_colourful, marked};
 use crate::model::{Field, How, Span, Term};
 use crate::rig::receiver::Received;
 
@@ -13,7 +12,6 @@ const TEXT_CHARS_MAX: usize = 72;
 /// The lag, the language, the query and the text with its words marked.
 pub(super) fn line(endpoint: &str, received: &Received) -> String {
     let data = &received.body["data"];
-    let colourful = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let lag = data["times"]["fetched_at"]
         .as_str()
         .and_then(|time| time.parse().ok())
@@ -36,11 +34,11 @@ pub(super) fn line(endpoint: &str, received: &Received) -> String {
     let queries = if queries.is_empty() { "(no longer)".to_owned() } else { queries.join(" ") };
     let lang = data["content"]["lang"]["code"].as_str().unwrap_or("??");
     let text = data["content"]["text"].as_str().unwrap_or("");
-    format!("{what} {endpoint:<6} {lag:>5} ms  {lang}  {queries:<34} {}", excerpt(text, &data["matches"], colourful))
+    format!("{what} {endpoint:<6} {lag:>5} ms  {lang}  {queries:<34} {}", excerpt(text, &data["matches"]))
 }
 
 /// The beginning of the text, its line breaks as spaces.
-fn excerpt(text: &str, matches: &Value, colourful: bool) -> String {
+fn excerpt(text: &str, matches: &Value) -> String {
     let end = text.char_indices().nth(TEXT_CHARS_MAX).map_or(text.len(), |(end, _)| end);
     let number = |value: &Value| u32::try_from(value.as_u64().unwrap_or(0)).unwrap_or(0);
     let terms: Vec<Term> = matches
@@ -57,6 +55,6 @@ fn excerpt(text: &str, matches: &Value, colourful: bool) -> String {
         })
         .filter(|term| term.span.end as usize <= end)
         .collect();
-    let marked = crate::cli::marked(&text[..end], Field::Text, &terms, colourful);
+    let marked = marked(&text[..end], Field::Text, &terms, is_colourful());
     if end < text.len() { format!("{marked}…") } else { marked }
 }

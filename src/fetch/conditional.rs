@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use reqwest::header::{CACHE_CONTROL, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER};
+use reqwest::header::{
+    CACHE_CONTROL, DATE, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER,
+};
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,9 @@ use crate::model::Timestamp;
 
 /// Bytes of a validator; a longer one is not kept.
 const VALIDATOR_BYTES_MAX: usize = 1024;
+/// For so long after its last change an answer may change again and still say the same of itself: validators made of
+/// whole seconds, and a date that is written after the body was put together.
+const UNSETTLED_MAX: Duration = Duration::from_secs(5);
 /// Seconds that anybody may ask to be left alone.
 const RETRY_AFTER_S_MAX: u64 = 86_400;
 
@@ -48,6 +53,13 @@ impl Validators {
             }
         }
     }
+}
+
+/// Whether the answer was made in the very moment of its last change, so that the next change may bear the same
+/// validators: many servers, WordPress among them, make even the entity tag of that second.
+pub fn is_unsettled(headers: &HeaderMap) -> bool {
+    let at = |name: HeaderName| dates::parse(headers.get(name)?.to_str().ok()?.trim());
+    at(LAST_MODIFIED).zip(at(DATE)).is_some_and(|(modified, made)| made.since(modified) < UNSETTLED_MAX)
 }
 
 /// How long the other side asks to be left alone: seconds or a date.

@@ -2,7 +2,6 @@
 //! posts and mentions, and what each endpoint is told.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::model::{
     AuthorId, AuthorStatus, ClusterId, Excerpt, Match, Order, Outcome, Post, PostEvent, PostId, ThreadId, Timestamp,
@@ -16,22 +15,12 @@ use crate::store::{
 
 use super::announce;
 use super::knowledge::Knowledge;
+use super::sighting::{Sighting, cluster_of};
 
 /// Characters of a parent's or root's text that travel with a reply.
 const EXCERPT_CHARS_MAX: usize = 280;
 /// How long copies of a text count as one cluster.
 const NEAR_MILLIS: i64 = 24 * 60 * 60 * 1000;
-
-/// One post event with what matching found in it.
-#[derive(Debug)]
-pub struct Sighting {
-    /// The slug of the source.
-    pub source: Arc<str>,
-    pub event: PostEvent,
-    pub matches: Vec<Match>,
-    /// Present when something matched.
-    pub verdict: Option<Verdict>,
-}
 
 /// What a batch comes to.
 #[derive(Debug, Default)]
@@ -330,16 +319,6 @@ fn count_mention(totals: &mut Totals, id: PostId, row: &MentionRow) {
         totals.add(Tally::MentionsCreated, project, 1);
         totals.add(Tally::MentionsCopied, project, u64::from(row.cluster_first != id));
     }
-}
-
-/// The cluster of a post's normalised text: lower case, white space folded.
-pub(super) fn cluster_of(post: &Post) -> ClusterId {
-    let mut normalised = String::with_capacity(post.text.len());
-    for word in post.title.iter().flat_map(|title| title.split_whitespace()).chain(post.text.split_whitespace()) {
-        normalised.extend(word.chars().flat_map(char::to_lowercase));
-        normalised.push(' ');
-    }
-    ClusterId::of(&normalised)
 }
 
 /// A hash over whatever a reader of the post can see.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::model::{AuthorId, ClusterId, Post, PostEvent, PostId};
 use crate::store::{AccountRow, KnownPost, MentionRow, NearRow, ReadError, Store, TurnCommit};
 
-use super::decide::{Sighting, cluster_of};
+use super::sighting::{Sighting, cluster_of};
 
 /// The state of everything that a batch touches; the fold keeps it up to date as it goes.
 #[derive(Default)]

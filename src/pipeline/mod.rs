@@ -4,8 +4,10 @@
 mod announce;
 mod decide;
 mod knowledge;
+mod sighting;
 mod turn;
 
-pub use decide::{Decided, Sighting, decide};
+pub use decide::{Decided, decide};
 pub use knowledge::Knowledge;
+pub use sighting::Sighting;
 pub use turn::{Turn, TurnParts, TurnSettings, start_turn};

@@ -23,8 +23,9 @@ use crate::projects::Live;
 use crate::store::gate::{DiskGate, Level};
 use crate::store::{AccountRow, ReadError, Store, Tally, TurnCommit, WriterHandle};
 
-use super::decide::{Decided, Sighting, decide};
+use super::decide::{Decided, decide};
 use super::knowledge::{Knowledge, Overlay};
+use super::sighting::Sighting;
 
 /// Commits that may be under way while the next turn is decided.
 const COMMITS_UNDER_WAY_MAX: usize = 2;

@@ -144,9 +144,12 @@ struct Tail {
 impl Tail {
     fn resume(writer: &mut MentionIndexWriter, parts: &IndexerParts) -> Result<Self, StepError> {
         let log_next = parts.store.mention_log_next()?;
-        let progress = writer.progress()?.filter(|progress| progress.fits(parts.store.epoch(), log_next));
+        let found = writer.progress()?;
+        // What another store left is cleared even if this one has nothing to put in its place.
+        let is_used = found.is_some() || log_next > 1;
+        let progress = found.filter(|progress| progress.fits(parts.store.epoch(), log_next));
         let committed = progress.as_ref().map_or(0, |progress| progress.log_seq);
-        let rebuilding = progress.is_none() && log_next > 1;
+        let rebuilding = progress.is_none() && is_used;
         Ok(Self { next: committed + 1, committed, last_commit: Instant::now(), rebuilding, rebuilt: false })
     }
 
@@ -157,8 +160,8 @@ impl Tail {
         parts: &IndexerParts,
         stopping: bool,
     ) -> Result<bool, StepError> {
-        if std::mem::take(&mut self.rebuilding) {
-            self.rebuild(writer, parts)?;
+        if self.rebuilding && !self.rebuild(writer, parts)? {
+            return Ok(false);
         }
         let rows = parts.store.mention_log(self.next, STEP_ROWS_MAX)?;
         let mut seen = HashSet::new();
@@ -189,8 +192,9 @@ impl Tail {
         Ok(())
     }
 
-    /// Makes every document anew from the mentions themselves; what changes meanwhile is in the log behind `seq`.
-    fn rebuild(&mut self, writer: &mut MentionIndexWriter, parts: &IndexerParts) -> Result<(), StepError> {
+    /// Makes every document anew from the mentions themselves; what changes meanwhile is in the log behind `seq`. Returns
+    /// false, with nothing committed, if it was told to stop on the way.
+    fn rebuild(&mut self, writer: &mut MentionIndexWriter, parts: &IndexerParts) -> Result<bool, StepError> {
         let seq = parts.store.mention_log_next()? - 1;
         info!("the index is built anew");
         writer.clear()?;
@@ -202,11 +206,15 @@ impl Tail {
             failed.is_ok() && !parts.stop.is_cancelled()
         })?;
         failed?;
+        // Half of it under this progress would pass for the whole.
+        if parts.stop.is_cancelled() {
+            return Ok(false);
+        }
         self.next = seq + 1;
         self.commit(writer, parts)?;
-        self.rebuilt = true;
+        (self.rebuilding, self.rebuilt) = (false, true);
         info!(mentions = count, "the index is built");
-        Ok(())
+        Ok(true)
     }
 }
 

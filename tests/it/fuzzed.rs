@@ -291,7 +291,7 @@ thread_local! {
 }
 
 /// Runs a source on a stored cursor. One that is told to stop says only whether it can read the cursor.
-fn ended(source: &mut impl Source, cursor: Option<&[u8]>, stop: &CancellationToken) -> Ended {
+pub fn ended(source: &mut impl Source, cursor: Option<&[u8]>, stop: &CancellationToken) -> Ended {
     let (inlet, _inbox) = Inlet::new(Arc::new(Notify::new()));
     let resume = cursor.map(|value| Cursor { part: String::new(), value: value.to_vec() }).into_iter().collect();
     RUNTIME.with(|runtime| runtime.block_on(source.run(resume, &inlet, stop)))

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Rooms by floor, lowest first: the table that holds the house.
 const FLOORS: [&[&str]; 9] = [
     &["model", "clock", "crash", "metrics"],
-    &["event", "extract", "language", "query", "tables"],
+    &["event", "extract", "highlight", "language", "query", "tables"],
     &["matcher", "normalize"],
     &["index", "projects", "store"],
     &["keeper", "outbox", "search"],
@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// Rooms of one floor that may use each other, with the reason.
-const NEIGHBOURS: [(&str, &str, &str); 8] = [
+const NEIGHBOURS: [(&str, &str, &str); 7] = [
     ("metrics", "model", "labels are closed sets of the model"),
     ("clock", "model", "the clock gives the model's time"),
     ("run", "api", "the daemon starts the servers"),
@@ -26,7 +26,6 @@ const NEIGHBOURS: [(&str, &str, &str); 8] = [
     ("cli", "run", "the command line starts the daemon"),
     ("cli", "demo", "a command each"),
     ("demo", "api", "the demo asks its daemon over its socket"),
-    ("demo", "cli", "the demo marks words as the command line does"),
 ];
 
 fn floor_of(room: &str) -> Option<usize> {

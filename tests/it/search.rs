@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use earful::model::{
-    AuthorId, AuthorStatus, ClusterId, Lang, Match, Order, Post, PostId, Timestamp, Verdict,
+    AuthorId, AuthorStatus, ClusterId, Lang, Match, Order, Post, PostId, Timestamp,
 };
 use earful::query::{Literal, LiteralKind, Query, Rule, naive};
 use earful::search::{Indexer, IndexerParts, SearchRequest, search};
@@ -275,7 +275,7 @@ fn search_finds_what_the_naive_evaluator_finds_among_all_mentions() {
         kept.commit((first..first + 70).map(|number| world.mention(number, 1)).collect(), Vec::new());
     }
     running.catch_up(&kept);
-    assert_eq!(running.indexer.index().len(), MENTIONS as u64);
+    assert_eq!(running.indexer.index().documents(), MENTIONS as u64);
     world.look(&kept, &running.indexer);
 
     // Edits, deletions and accounts that are hidden, while it runs.
@@ -285,7 +285,7 @@ fn search_finds_what_the_naive_evaluator_finds_among_all_mentions() {
     kept.commit(deleted.clone().map(|number| world.deletion(number)).collect(), vec![account(6, AuthorStatus::Active)]);
     running.catch_up(&kept);
     let live = (MENTIONS - deleted.count()) as u64;
-    assert_eq!(running.indexer.index().len(), live);
+    assert_eq!(running.indexer.index().documents(), live);
     world.look(&kept, &running.indexer);
 
     // What is written while no indexer runs is caught up by its sequence, not by a rebuild.
@@ -294,12 +294,12 @@ fn search_finds_what_the_naive_evaluator_finds_among_all_mentions() {
     assert!(before.log_seq() + 1 < kept.store.mention_log_next().unwrap());
     let running = Running::start(&kept, &kept.index());
     running.catch_up(&kept);
-    assert_eq!((running.indexer.rebuilds(), running.indexer.index().len()), (0, live));
+    assert_eq!((running.indexer.rebuilds(), running.indexer.index().documents()), (0, live));
     world.look(&kept, &running.indexer);
 
     running.indexer.request_rebuild();
     running.wait_until(|indexer| indexer.rebuilds() == 1);
-    assert_eq!(running.indexer.index().len(), live);
+    assert_eq!(running.indexer.index().documents(), live);
     world.look(&kept, &running.indexer);
     running.end();
 
@@ -320,14 +320,14 @@ fn take_over(world: &mut World, index: &Path) {
     other.commit(mentions, Vec::new());
     let running = Running::start(&other, index);
     running.catch_up(&other);
-    assert_eq!((running.indexer.rebuilds(), running.indexer.index().len()), (1, 150));
+    assert_eq!((running.indexer.rebuilds(), running.indexer.index().documents()), (1, 150));
     world.look(&other, &running.indexer);
     running.end();
 
     std::fs::write(index.join("meta.json"), "{\"segments\":[").unwrap();
     let running = Running::start(&other, index);
     running.catch_up(&other);
-    assert_eq!((running.indexer.rebuilds(), running.indexer.index().len()), (1, 150));
+    assert_eq!((running.indexer.rebuilds(), running.indexer.index().documents()), (1, 150));
     world.look(&other, &running.indexer);
     running.end();
 }
@@ -338,10 +338,27 @@ fn a_store_without_mentions_empties_the_index_of_another_store() {
     full.commit((10..20).map(|number| world.mention(number, 1)).collect(), Vec::new());
     let running = Running::start(&full, &full.index());
     running.catch_up(&full);
-    assert_eq!(running.end().index().len(), 10);
+    assert_eq!(running.end().index().documents(), 10);
     let running = Running::start(&empty, &full.index());
     running.wait_until(|indexer| indexer.rebuilds() == 1);
-    assert_eq!(running.end().index().len(), 0);
+    assert_eq!(running.end().index().documents(), 0);
+}
+
+#[test]
+fn a_rebuild_that_was_told_to_stop_is_made_again_and_not_taken_for_whole() {
+    let (mut world, first, second) = (World::new(), Kept::new(), Kept::new());
+    first.commit((10..20).map(|number| world.mention(number, 1)).collect(), Vec::new());
+    second.commit((30..80).map(|number| world.mention(number, 1)).collect(), Vec::new());
+    let running = Running::start(&first, &first.index());
+    running.catch_up(&first);
+    running.end();
+    // Told to stop before it begins: it sees the token after the first mention.
+    let stopped = Running::start(&second, &first.index());
+    stopped.end();
+    let running = Running::start(&second, &first.index());
+    running.catch_up(&second);
+    assert_eq!((running.indexer.rebuilds(), running.indexer.index().documents()), (1, 50));
+    running.end();
 }
 
 #[test]

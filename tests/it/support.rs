@@ -447,6 +447,8 @@ pub struct Rig {
 impl Rig {
     /// `more` is added to the configuration.
     pub async fn start(events: Vec<PlayedEvent>, more: &str) -> Self {
+        // Another test of this process may have chosen it already.
+        rustls::crypto::ring::default_provider().install_default().ok();
         let directory = tempfile::tempdir().unwrap();
         let events_max = events.len() * 2;
         let stream = Server::start(events, Pace::Own).await.unwrap();

@@ -26,7 +26,7 @@ use earful::projects::{Live, ProjectText, Route, Routes, check_set};
 use earful::search::{Indexer, IndexerParts, SearchRequest, search};
 use earful::store::gate::{DiskGate, DiskSettings};
 use earful::store::{
-    Holding, MentionState, NewDelivery, OutboxRow, PostState, Store, StoreSettings, WriterHandle, WriterThread,
+    Holding, MentionRow, MentionState, NewDelivery, OutboxRow, PostState, Store, StoreSettings, WriterHandle, WriterThread,
     start_writer,
 };
 
@@ -43,9 +43,9 @@ pub fn live() -> Live {
         text: format!("query_language = 1\nendpoints = [{endpoints}]\n[query.q]\ntext = \"{query}\"\n"),
     };
     let texts = vec![
+        project("all", "\"crm\", \"care\"", "everyone"),
         project("one", "\"crm\"", "acme"),
         project("two", "\"care\"", "outage"),
-        project("all", "\"crm\", \"care\"", "everyone"),
     ];
     let routes = Routes { endpoints: ["crm", "care"].map(str::to_owned).into(), sources: BTreeSet::new() };
     let set = check_set(Path::new("projects"), texts, &routes).unwrap();
@@ -85,6 +85,8 @@ struct Mind {
     live: Live,
     knowledge: Knowledge,
     now: Timestamp,
+    /// Mentions as they became durable.
+    rows: HashMap<PostId, MentionRow>,
     /// By endpoint: event, revision and queries, as told.
     told: BTreeMap<String, Vec<NewDelivery>>,
 }
@@ -92,7 +94,7 @@ struct Mind {
 impl Mind {
     fn new() -> Self {
         let knowledge = Knowledge { post_next: 1, ..Knowledge::default() };
-        Self { live: live(), knowledge, now: NOW, told: BTreeMap::new() }
+        Self { live: live(), knowledge, now: NOW, rows: HashMap::new(), told: BTreeMap::new() }
     }
 
     fn lines(&mut self, lines: &[Value]) -> Vec<Outcome> {
@@ -118,8 +120,9 @@ impl Mind {
             for delivery in write.deliveries {
                 self.told.entry(delivery.endpoint.clone()).or_default().push(delivery);
             }
-            self.knowledge.mentions.insert(write.id, write.row);
+            self.rows.insert(write.id, write.row);
         }
+        self.knowledge.mentions = self.rows.clone();
         outcomes
     }
 

@@ -37,7 +37,7 @@ install_programs() {
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
-    [ "$(id -u)" = 0 ] || root=(sudo -n)
+    [ "$(id -u)" = 0 ] || root=(sudo)
     say "installing with apt: ${missing[*]}"
     { "${root[@]}" apt-get update -qq && DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -qq \
         --no-install-recommends "${missing[@]}"; } >"$scratch/apt.log" 2>&1 ||
@@ -136,6 +136,7 @@ echo "EARFUL_WORDPRESS_VERSION=$wp_version\nEARFUL_WORDPRESS_USER=mara\nEARFUL_W
 PHP
 }
 
+PATH=$PATH:/usr/sbin
 started=()
 site=
 scratch=$(mktemp -d /tmp/earful-wordpress.XXXXXX)
@@ -163,8 +164,7 @@ done < <(grep '^EARFUL_WORDPRESS_[A-Z]*=' "$scratch/install.log")
 printf '%s\n' "${lines[@]}"
 if [ $# -gt 0 ]; then
     export "${lines[@]}"
-    "$@" &
-    wait $!
+    "$@"
 else
     say "running; Ctrl-C stops it"
     wait "${started[@]}"

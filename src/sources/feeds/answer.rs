@@ -9,7 +9,7 @@ use url::Url;
 use crate::extract::charset;
 use crate::extract::feed::{self, Feed};
 use crate::fetch::Answer;
-use crate::fetch::conditional::{Validators, max_age, retry_after};
+use crate::fetch::conditional::{Validators, is_unsettled, max_age, retry_after};
 use crate::model::{PostId, Rejected, Timestamp};
 use crate::normalize::feed::{Body, Head};
 
@@ -134,9 +134,13 @@ fn parse(answer: &Answer) -> Result<Feed, Rejected> {
 /// Remembers an answer: its window with the validators that belong to it.
 fn settle(state: &mut FeedState, answer: &Answer, feed: &Feed, now: Timestamp) -> News {
     relocate(state, answer);
-    // What was cut off is asked for whole the next time.
-    state.validators = if feed.cut { None } else { Validators::of(answer.url.as_str(), &answer.headers) };
-    observe(state, feed, now)
+    let news = observe(state, feed, now);
+    // What was cut off is asked for whole the next time. So is what is so new that its validators may hide what
+    // followed, once: a server that calls everything new is not asked for everything for ever.
+    let is_hasty = !(news.items.is_empty() && news.gone.is_empty()) && is_unsettled(&answer.headers);
+    let validators = Validators::of(answer.url.as_str(), &answer.headers);
+    state.validators = validators.filter(|_| !feed.cut && !is_hasty);
+    news
 }
 
 /// Follows a move for good, except from TLS back to none.
@@ -226,6 +230,20 @@ mod tests {
         assert!(!again.state.must_outlive(&first.state));
         let bare = polled(again.state, &answer(200, &[], FEED));
         assert_eq!(bare.state.validators, None);
+    }
+
+    #[test]
+    fn what_was_changed_in_the_moment_of_the_answer_is_asked_for_once_more_without_a_condition() {
+        let at = |date: &'static str| {
+            let modified = "Wed, 25 Nov 2026 04:38:10 GMT";
+            answer(200, &[("etag", "\"1\""), ("last-modified", modified), ("date", date)], FEED)
+        };
+        let first = polled(state(), &at("Wed, 25 Nov 2026 04:38:10 GMT")).state;
+        assert_eq!(first.validators, None, "an edit in this second would look unmodified");
+        let again = polled(first, &at("Wed, 25 Nov 2026 04:38:11 GMT"));
+        assert_eq!(again.outcome, Outcome::Unchanged { fresh: None });
+        assert!(again.state.validators.is_some());
+        assert!(polled(state(), &at("Wed, 25 Nov 2026 04:38:20 GMT")).state.validators.is_some());
     }
 
     #[test]

@@ -94,10 +94,10 @@ fn take_in(state: &FeedState, feed: &Feed, news: &mut News) -> Vec<Seen> {
     present
 }
 
-/// A page that can be asked whether the entry is still there: on the feed's own site, and not one of many posts on it.
+/// A page of the feed's own site that cannot hold the entry once it is gone. That of a comment is there as long as its
+/// post is, and then tells nothing.
 fn permalink(state: &FeedState, entry: &Entry) -> Option<url::Url> {
-    let url = site::resolve(entry.link.as_deref()?, None)?;
-    (state.scope.owns(&url) && !url.fragment().is_some_and(site::names_a_post)).then_some(url)
+    site::resolve(entry.link.as_deref()?, None).filter(|url| state.scope.owns(url))
 }
 
 fn declared_gone(state: &mut FeedState, feed: &Feed, present: &HashSet<PostId>, news: &mut News) {
@@ -376,7 +376,7 @@ mod tests {
         comments.entries[1].link = Some("https://blog.example.com/page#comment-5".to_owned());
         observe(&mut state, &comments, NOW);
         look(&mut state, "f d");
-        assert_eq!(state.pending.len(), 0, "the page is there as long as its post is");
+        assert_eq!(suspects(&state), ["page"], "a comment goes with its post");
     }
 
     #[test]

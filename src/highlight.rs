@@ -1,4 +1,5 @@
 //! Matched words in colour on a terminal, and plain text everywhere else.
+//! Unaware of what matched and why.
 
 use std::io::IsTerminal;
 
@@ -8,12 +9,12 @@ const ON: &str = "\x1b[1;33m";
 const OFF: &str = "\x1b[0m";
 
 /// Whether standard output shows colours.
-pub(crate) fn is_colourful() -> bool {
+pub fn is_colourful() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// The text with the spans of one field marked; control characters are shown as spaces.
-pub(crate) fn marked(text: &str, field: Field, terms: &[Term], colourful: bool) -> String {
+pub fn marked(text: &str, field: Field, terms: &[Term], colourful: bool) -> String {
     let mut spans: Vec<Span> = terms.iter().filter(|term| term.field == field).map(|term| term.span).collect();
     spans.sort();
     let mut shown = String::with_capacity(text.len() + spans.len() * (ON.len() + OFF.len()));
