@@ -143,8 +143,10 @@ impl Fold<'_> {
             None => drop(self.posts.insert(id, PostWrite { id, known, post, replaces })),
             Some(before) => {
                 // A former word of this batch never reached the store: what it replaced is still there to be replaced.
+                // One that only moved the order replaced nothing, and left the text to this one.
+                let replaces = before.replaces.or(replaces.filter(|_| before.post.is_none()));
                 let kept = (known.state == PostState::Live && post.is_none()).then_some(before.post).flatten();
-                self.posts.insert(id, PostWrite { id, known, post: post.or(kept), replaces: before.replaces });
+                self.posts.insert(id, PostWrite { id, known, post: post.or(kept), replaces });
             }
         }
     }
@@ -191,14 +193,17 @@ impl Fold<'_> {
     }
 
     fn account(&mut self, author: AuthorId, status: AuthorStatus, order: Order) -> Outcome {
-        if self.knowledge.accounts.get(&author).is_some_and(|known| order <= known.order) {
+        let known = self.knowledge.accounts.get(&author);
+        if known.is_some_and(|known| order <= known.order) {
             return Outcome::Unchanged;
         }
-        let erase_from = (status == AuthorStatus::Erased).then_some(0);
+        let is_erased = status == AuthorStatus::Erased;
+        // An erasure under way goes on, also if the account comes back.
+        let erase_from = if is_erased { Some(0) } else { known.and_then(|known| known.erase_from) };
         let row = AccountRow { status, order, erase_from };
         self.knowledge.accounts.insert(author, row);
         self.decided.commit.accounts.push((author, row));
-        if erase_from.is_some() {
+        if is_erased {
             self.decided.erasures.push((author, row));
         }
         Outcome::Declared

@@ -17,7 +17,7 @@ use crate::inlet::{Inbox, Waiting};
 use crate::language;
 use crate::matcher::Scratch;
 use crate::metrics;
-use crate::model::{AuthorId, CursorKey, Outcome, PostEvent, Rejected, Verdict};
+use crate::model::{AuthorId, AuthorStatus, CursorKey, Outcome, PostEvent, Rejected, Verdict};
 use crate::normalize;
 use crate::projects::Live;
 use crate::store::gate::{DiskGate, Level};
@@ -220,7 +220,9 @@ impl Worker {
         self.post_next = knowledge.post_next;
         self.erasing.extend(erasures);
         count_rejections(&mut commit, &rejections);
-        commit.accounts.extend(erased);
+        if let Some(erased) = erased {
+            erased.note(&mut commit);
+        }
         let receipts = receipts.into_iter().map(|receipt| receipt.finish(&mut commit, &outcomes)).collect();
         keep_last(&mut commit.cursors);
         metrics::turn_decided(count, started.elapsed());
@@ -229,11 +231,12 @@ impl Worker {
     }
 
     /// Adds the deletions of the next bounded part of an account under erasure.
-    fn erase_step(&mut self, sightings: &mut Vec<Sighting>) -> Result<Option<(AuthorId, AccountRow)>, ReadError> {
+    fn erase_step(&mut self, sightings: &mut Vec<Sighting>) -> Result<Option<Erased>, ReadError> {
         let Some((author, row)) = self.erasing.pop_front() else { return Ok(None) };
         // What is not durable yet cannot be found by author.
         while self.overlay.len() > 0 && self.wait_for_ack() {}
         crash::point(Point::EraseBetweenBatches);
+        let known = self.parts.store.accounts(&[author])?.pop().flatten().unwrap_or(row);
         let posts = self.parts.store.author_posts(author, row.erase_from.unwrap_or(0), ERASE_BATCH_MAX)?;
         let erase_from = (posts.len() == ERASE_BATCH_MAX).then(|| posts.last().map_or(0, |(seq, _)| seq + 1));
         sightings.extend(posts.into_iter().map(|(_, id)| Sighting {
@@ -248,7 +251,7 @@ impl Worker {
         } else {
             info!(author = %author, "an account's posts are erased");
         }
-        Ok(Some((author, row)))
+        Ok(Some(Erased { author, row, known }))
     }
 
     fn submit(&mut self, commit: TurnCommit, receipts: Vec<(Waiting, Vec<Outcome>)>) {
@@ -271,6 +274,26 @@ impl Worker {
             return;
         }
         while self.overlay.len() > COMMITS_UNDER_WAY_MAX && self.wait_for_ack() {}
+    }
+}
+
+/// How far the erasure of an account has come.
+struct Erased {
+    author: AuthorId,
+    row: AccountRow,
+    /// What the store says of the account.
+    known: AccountRow,
+}
+
+impl Erased {
+    /// Only the progress: what the network has said of the account since then stays.
+    fn note(self, commit: &mut TurnCommit) {
+        let Self { author, row, known } = self;
+        let latest = commit.accounts.iter().rfind(|(account, _)| *account == author).map_or(known, |(_, row)| *row);
+        // A later erasure keeps its own progress.
+        if latest.order == row.order || latest.status != AuthorStatus::Erased {
+            commit.accounts.push((author, AccountRow { erase_from: row.erase_from, ..latest }));
+        }
     }
 }
 

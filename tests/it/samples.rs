@@ -110,6 +110,7 @@ fn settings(urls: Vec<String>) -> FeedsSettings {
         opml: None,
         poll_interval_s: 900,
         first_poll_age_max_h: 24,
+        look_gap_s: 600,
         concurrency: 16,
         body_bytes_max: 4 << 20,
         source_type: FeedType::Blog,

@@ -214,9 +214,8 @@ impl Teller {
                     ("update", order)
                 }
             };
-            let text = (operation != "delete").then(|| {
-                said.entry(order).or_insert_with(|| self.rng_text(post, order, has_word)).clone()
-            });
+            let text = (operation != "delete")
+                .then(|| said.entry(order).or_insert_with(|| self.draw_text(post, order, has_word)).clone());
             let order_us = self.base_us + born_us + order;
             self.told.push(Told { post, author, emit_us, order_us, operation, text, reply });
             let slots = if self.rng.random() { self.rng.random_range(0..4) } else { self.rng.random_range(4..gap_max) };
@@ -242,7 +241,7 @@ impl Teller {
         parent.map(|parent| (self.roots[parent], parent))
     }
 
-    fn rng_text(&mut self, post: usize, order: u64, has_word: bool) -> String {
+    fn draw_text(&mut self, post: usize, order: u64, has_word: bool) -> String {
         let mut words: Vec<&str> = (0..6).map(|_| FILLER[self.rng.random_range(0..FILLER.len())]).collect();
         if has_word {
             words.insert(self.rng.random_range(0..words.len()), WORD);
@@ -257,7 +256,7 @@ impl Teller {
         let authors: HashMap<usize, usize> = self.told.iter().map(|told| (told.post, told.author)).collect();
         let mut ledger = Ledger::default();
         let mut events = Vec::with_capacity(self.told.len() + 1);
-        // The leaver's last word comes a tenth after three fifths, twice at most.
+        // By then the leaver has no more to say: born in the first three fifths, and three gaps of a tenth at most.
         let leave_us = end_us * 19 / 20;
         let mut left = !leaves;
         for told in &self.told {
@@ -343,7 +342,7 @@ impl Ledger {
             let before = mentions.insert(id, event);
             let thread = data["thread"]["id"].as_str().unwrap_or_default();
             let seq_before = threads.insert(thread, event.seq).unwrap_or(0);
-            if before.is_some_and(|before| before.revision() >= event.revision()) || seq_before >= event.seq {
+            if before.is_some_and(|before| revision(before) >= revision(event)) || seq_before >= event.seq {
                 verdict.disordered.push(shown());
             }
         }
@@ -383,14 +382,8 @@ impl Fate {
     }
 }
 
-trait Revision {
-    fn revision(&self) -> u64;
-}
-
-impl Revision for Received {
-    fn revision(&self) -> u64 {
-        self.body["data"]["revision"].as_u64().unwrap_or(0)
-    }
+fn revision(event: &Received) -> u64 {
+    event.body["data"]["revision"].as_u64().unwrap_or(0)
 }
 
 fn did(author: usize) -> String {
@@ -517,6 +510,60 @@ impl Rig {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let tail = lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n");
-        panic!("{what}; steady {:?}; flaky {:?}; the daemon's log ends:\n{tail}", self.steady.stats(), self.flaky.stats())
+        panic!(
+            "{what}; steady {:?}; flaky {:?}; the daemon's log ends:\n{tail}",
+            self.steady.stats(),
+            self.flaky.stats()
+        )
     }
+}
+
+/// What a receiver gets if every mention is told once, at its end.
+fn told_once(ledger: &Ledger) -> Vec<Received> {
+    let mentions = ledger.live_mentions().into_values().flatten();
+    let event = |(at, id): (usize, String)| {
+        let (fate, seq) = (&ledger.fates[&id], at as u64 + 1);
+        let body = json!({ "data": {
+            "id": id, "revision": 1, "url": fate.url, "thread": { "id": id },
+            "content": { "text": fate.last }, "matches": [WORD],
+        }});
+        Received {
+            id: format!("dlv_{seq}"),
+            seq,
+            settled: seq - 1,
+            epoch: String::new(),
+            attempt: 1,
+            replay: false,
+            kind: "mention.matched".to_owned(),
+            body,
+            at: clock::now(),
+        }
+    };
+    mentions.enumerate().map(event).collect()
+}
+
+#[test]
+fn the_ledger_tells_losses_inventions_second_ids_and_disorder() {
+    let ledger = Story::new(2_000, 3, Duration::from_secs(1)).ledger;
+    let good = told_once(&ledger);
+    assert!(good.len() > 50 && ledger.judge(&good).is_clean());
+    let judge = |change: &dyn Fn(&mut Vec<Received>)| {
+        let mut events = good.clone();
+        change(&mut events);
+        let Verdict { lost, spurious, two_ids, disordered } = ledger.judge(&events);
+        [lost, spurious, two_ids, disordered].map(|list| list.len())
+    };
+    let again = |events: &mut Vec<Received>, key: &str, value: Value| {
+        let mut event = events[0].clone();
+        event.seq = 10_000;
+        event.body["data"]["revision"] = json!(2);
+        event.body["data"][key] = value;
+        events.push(event);
+    };
+    assert_eq!(judge(&|events| drop(events.pop())), [1, 0, 0, 0]);
+    assert_eq!(judge(&|events| events[0].kind = "mention.deleted".to_owned()), [1, 0, 0, 0]);
+    assert_eq!(judge(&|events| again(events, "content", json!({ "text": "nobody said this" }))), [0, 1, 0, 0]);
+    assert_eq!(judge(&|events| again(events, "id", json!("m1_nobody"))), [0, 1, 0, 0]);
+    assert_eq!(judge(&|events| again(events, "url", json!("https://bsky.app/elsewhere"))), [0, 0, 1, 0]);
+    assert_eq!(judge(&|events| again(events, "revision", json!(1))), [0, 0, 0, 1]);
 }

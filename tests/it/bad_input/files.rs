@@ -375,6 +375,7 @@ fn feed_cursor(bytes: &[u8]) -> String {
         opml: None,
         poll_interval_s: 900,
         first_poll_age_max_h: 24,
+        look_gap_s: 600,
         concurrency: 1,
         body_bytes_max: 1 << 20,
         source_type: FeedType::Blog,
