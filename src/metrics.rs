@@ -40,6 +40,7 @@ metrics! {
     DELIVERIES = "earful_deliveries_total", Counter, Count, "Deliveries by endpoint and state, over all starts; created = delivered + dead + superseded + pending.";
     PENDING = "earful_deliveries_pending", Gauge, Count, "Deliveries that wait, by endpoint.";
     PENDING_BYTES = "earful_deliveries_pending_bytes", Gauge, Bytes, "Bytes of bodies that wait, by endpoint; bounded by its quota_mb.";
+    INLET_WAITING = "earful_inlet_waiting", Gauge, Count, "Arrivals of a source that are not durable yet; bounded by 4096 and 16 MiB a source.";
     DISK_FREE = "earful_disk_free_bytes", Gauge, Bytes, "Free space where the data lies.";
     DISK_LEVEL = "earful_disk_level", Gauge, Count, "0 green, 1 yellow (nothing is taken in), 2 red.";
     RELOAD_OK = "earful_projects_valid", Gauge, Count, "1 if the projects on disk are those in force.";
@@ -141,6 +142,10 @@ pub fn ledger(endpoint: &str, ledger: &Ledger) {
     }
     gauge!(PENDING, "endpoint" => endpoint.to_owned()).set(ledger.pending as f64);
     gauge!(PENDING_BYTES, "endpoint" => endpoint.to_owned()).set(ledger.bytes_pending as f64);
+}
+
+pub fn inlet_waiting(source: &str, waiting: u64) {
+    gauge!(INLET_WAITING, "source" => source.to_owned()).set(waiting as f64);
 }
 
 pub fn disk(free_bytes: u64, level: u8) {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::inlet::SourceBoard;
+use crate::inlet::{InletGauge, SourceBoard};
 use crate::keeper::Keeper;
 use crate::search::Indexer;
 use crate::store::gate::DiskGate;
@@ -39,6 +39,8 @@ pub struct Services {
     pub gate: Arc<DiskGate>,
     pub board: SourceBoard,
     pub pushers: Vec<Pusher>,
+    /// By source.
+    pub inlets: Vec<(String, InletGauge)>,
     pub config: Config,
     /// Ends the servers and the chores.
     pub stop: CancellationToken,
@@ -50,8 +52,8 @@ impl Services {
         self.pushers.iter().for_each(Pusher::close);
     }
 
-    /// Arrivals of pushed posts that wait for the turn.
+    /// Arrivals that are not durable yet.
     pub fn arrivals_waiting(&self) -> u64 {
-        self.pushers.iter().map(Pusher::waiting).sum()
+        self.inlets.iter().map(|(_, gauge)| gauge.waiting()).sum()
     }
 }

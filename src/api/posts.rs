@@ -40,10 +40,6 @@ impl Pusher {
         self.inlet.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    pub(super) fn waiting(&self) -> u64 {
-        self.inlet.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, Inlet::waiting)
-    }
-
     fn offer(&self, body: Vec<u8>) -> Result<crate::inlet::Receipt, NotTaken> {
         let inlet = self.inlet.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(NotTaken::Closed)?;
         inlet.offer(Arrival {

@@ -33,7 +33,6 @@ pub type Tap = Arc<dyn Fn(&Arrival) + Send + Sync>;
 /// The turn's end of the queue.
 pub struct Inbox {
     queue: mpsc::Receiver<Waiting>,
-    progress: Arc<Progress>,
 }
 
 /// One arrival in the queue, with the room it takes there.
@@ -64,6 +63,16 @@ struct Progress {
     waiting: AtomicU64,
 }
 
+/// Arrivals of one source that are not durable yet; bounded by `INLET_ARRIVALS_MAX` and the turns under way.
+#[derive(Clone)]
+pub struct InletGauge(Arc<Progress>);
+
+impl InletGauge {
+    pub fn waiting(&self) -> u64 {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+}
+
 /// Resolves with an outcome per post event once the arrival is durable.
 pub struct Receipt(oneshot::Receiver<Vec<Outcome>>);
 
@@ -86,7 +95,7 @@ impl Inlet {
             arrived,
             tap: None,
         };
-        (inlet, Inbox { queue: receiver, progress })
+        (inlet, Inbox { queue: receiver })
     }
 
     /// The same inlet with a tap.
@@ -94,9 +103,9 @@ impl Inlet {
         Self { tap: Some(tap), ..self }
     }
 
-    /// Arrivals that wait.
-    pub fn waiting(&self) -> u64 {
-        self.progress.waiting.load(Ordering::Relaxed)
+    /// Counts this source's arrivals that are not durable yet, for as long as it is kept.
+    pub fn gauge(&self) -> InletGauge {
+        InletGauge(self.progress.clone())
     }
 
     /// Waits for room, then queues the arrival.
@@ -140,11 +149,6 @@ impl Inbox {
         self.queue.try_recv().ok()
     }
 
-    /// Arrivals that wait, for the gauge.
-    pub fn waiting(&self) -> u64 {
-        self.progress.waiting.load(Ordering::Relaxed)
-    }
-
     /// Whether every sender is gone and nothing waits.
     pub fn is_finished(&self) -> bool {
         self.queue.is_closed() && self.queue.is_empty()
@@ -154,6 +158,7 @@ impl Inbox {
 impl Waiting {
     /// To be called when the arrival and its cursor are durable.
     pub fn resolve(self, outcomes: Vec<Outcome>) {
+        self.progress.waiting.fetch_sub(1, Ordering::Relaxed);
         if self.arrival.cursor.is_some() {
             self.progress.cursors.fetch_add(1, Ordering::Relaxed);
         }
@@ -165,7 +170,6 @@ impl Waiting {
 
     /// Takes the body out, to be parsed in place.
     pub fn take_body(&mut self) -> Vec<u8> {
-        self.progress.waiting.fetch_sub(1, Ordering::Relaxed);
         std::mem::take(&mut self.arrival.body)
     }
 }

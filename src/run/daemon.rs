@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +34,8 @@ use super::systemd;
 
 /// How often the disk is measured.
 const GATE_PERIOD: Duration = Duration::from_secs(1);
+/// How often a daemon that stops when all is done looks whether it is.
+const FINISH_PERIOD: Duration = Duration::from_millis(50);
 
 /// What the command line adds to the configuration.
 #[derive(Clone, Debug, Default)]
@@ -144,6 +146,7 @@ impl Daemon {
             gate,
             board: SourceBoard::default(),
             pushers: Vec::new(),
+            inlets: Vec::new(),
             config: config.clone(),
             stop: stop_rest.clone(),
         });
@@ -207,9 +210,10 @@ impl Daemon {
     }
 
     fn start_sources(&mut self, arrived: &Arc<Notify>) -> Result<(), RunError> {
-        let mut pushers = Vec::new();
+        let (mut pushers, mut inlets) = (Vec::new(), Vec::new());
         for (slug, settings) in self.config.sources.clone() {
             let (inlet, inbox) = Inlet::new(arrived.clone());
+            inlets.push((slug.clone(), inlet.gauge()));
             let inlet = match &self.recorder {
                 Some(recorder) => {
                     let recorder = recorder.clone();
@@ -231,6 +235,7 @@ impl Daemon {
         self.sources.close();
         let services = Arc::get_mut(&mut self.services).expect("nobody else holds the services before the API starts");
         services.pushers = pushers;
+        services.inlets = inlets;
         Ok(())
     }
 
@@ -305,21 +310,28 @@ impl Daemon {
         let listen = |kind| signal(kind).map_err(|cause| io("signals cannot be received", cause));
         let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
         let mut hangup = listen(SignalKind::hangup())?;
+        self.until_told(&mut terminate, &mut interrupt, &mut hangup).await;
+        self.stop().await
+    }
+
+    /// Waits for a signal to stop, a failure of the store, or the end of everything that was to be done.
+    async fn until_told(&self, terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Signal) {
+        let mut finished = std::pin::pin!(self.finished());
         loop {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => self.reload().await,
-                () = self.writer.write_returned() => {
+                // The writer's failure is looked for now and then: no wake-up can be missed that way.
+                () = tokio::time::sleep(GATE_PERIOD) => {
                     if self.writer.failure().is_some() {
                         break;
                     }
                 }
                 () = self.stop_sources.cancelled() => break,
-                () = self.finished(), if self.options.until_done => break,
+                () = &mut finished, if self.options.until_done => break,
             }
         }
-        self.stop().await
     }
 
     async fn reload(&self) {
@@ -347,7 +359,7 @@ impl Daemon {
             if !waiting && pending == 0 {
                 return;
             }
-            self.writer.write_returned().await;
+            tokio::time::sleep(FINISH_PERIOD).await;
         }
     }
 

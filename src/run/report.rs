@@ -19,5 +19,9 @@ pub fn publish_totals(services: &Services) {
         };
         metrics::ledger(&endpoint, &ledger);
     }
+    for (source, gauge) in &services.inlets {
+        metrics::inlet_waiting(source, gauge.waiting());
+    }
+    metrics::reloaded(services.keeper.stale().is_none());
     metrics::disk(services.gate.free_bytes(), services.gate.level() as u8);
 }

@@ -198,13 +198,22 @@ pub fn start_writer(store: Store) -> Result<(WriterHandle, WriterThread), ReadEr
     Ok((WriterHandle { messages: sender, shared }, WriterThread(Some(thread))))
 }
 
+/// How long a drop waits for the writer to end.
+const END_MAX: Duration = Duration::from_secs(3);
+
 /// The writer's thread. Dropping it waits for the writer to end, so that the store is closed before the process exits:
-/// to be declared before every handle, and so dropped after them.
+/// to be declared before every handle, and so dropped after them. A handle that someone still holds is not waited for
+/// for ever: everything that was acknowledged is durable.
 pub struct WriterThread(Option<std::thread::JoinHandle<()>>);
 
 impl Drop for WriterThread {
     fn drop(&mut self) {
-        if self.0.take().is_some_and(|thread| thread.join().is_err()) {
+        let Some(thread) = self.0.take() else { return };
+        let deadline = std::time::Instant::now() + END_MAX;
+        while !thread.is_finished() && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if thread.is_finished() && thread.join().is_err() {
             error!("the store's writer panicked");
         }
     }

@@ -34,11 +34,11 @@ fn number(name: &str, default: u64) -> u64 {
 /// does not put it off for minutes.
 fn misbehaviour() -> Behaviour {
     Box::new(|number, _| match number {
-        number if number % 1_009 == 0 => Reply::RetryAfter(503, 1),
-        number if number % 709 == 0 => Reply::Hang,
-        number if number % 503 == 0 => Reply::Cut,
-        number if number % 307 == 0 => Reply::Status(500),
-        number if number % 211 == 0 => Reply::Status(400),
+        number if number.is_multiple_of(1_009) => Reply::RetryAfter(503, 1),
+        number if number.is_multiple_of(709) => Reply::Hang,
+        number if number.is_multiple_of(503) => Reply::Cut,
+        number if number.is_multiple_of(307) => Reply::Status(500),
+        number if number.is_multiple_of(211) => Reply::Status(400),
         _ => Reply::Ok,
     })
 }

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use earful::model::{
-    AuthorId, AuthorStatus, ClusterId, Lang, Match, Order, Post, PostId, Timestamp,
-};
+use earful::model::{AuthorId, AuthorStatus, ClusterId, Lang, Match, Order, Post, PostId, Timestamp};
 use earful::query::{Literal, LiteralKind, Query, Rule, naive};
 use earful::search::{Indexer, IndexerParts, SearchRequest, search};
 use earful::store::gate::{DiskGate, DiskSettings};
@@ -214,7 +212,8 @@ impl World {
 
 fn long_word(dice: &mut Dice) -> Literal {
     let text = format!("{}{}", "dlouhéslovo".repeat(300), dice.below(3));
-    let (kind, letters) = dice.pick(&[(LiteralKind::Word, 4_000), (LiteralKind::Prefix, 1_500), (LiteralKind::Prefix, 20)]);
+    let (kind, letters) =
+        dice.pick(&[(LiteralKind::Word, 4_000), (LiteralKind::Prefix, 1_500), (LiteralKind::Prefix, 20)]);
     Literal { kind, keyword: "long".to_owned(), text: text.chars().take(letters).collect() }
 }
 

@@ -26,8 +26,8 @@ use earful::projects::{Live, ProjectText, Route, Routes, check_set};
 use earful::search::{Indexer, IndexerParts, SearchRequest, search};
 use earful::store::gate::{DiskGate, DiskSettings};
 use earful::store::{
-    Holding, MentionRow, MentionState, NewDelivery, OutboxRow, PostState, Store, StoreSettings, WriterHandle, WriterThread,
-    start_writer,
+    Holding, MentionRow, MentionState, NewDelivery, OutboxRow, PostState, Store, StoreSettings, WriterHandle,
+    WriterThread, start_writer,
 };
 
 /// How long a test waits for what has to happen.
@@ -332,9 +332,7 @@ fn copies_within_a_day_are_one_cluster_and_later_ones_begin_another() {
 #[test]
 fn the_thread_is_frozen_when_the_post_is_first_seen() {
     let mut mind = Mind::new();
-    let reply = |order: u64, text: &str, thread: &str| {
-        json!({"id": "1", "revision": order, "text": text, "reply_to": "parent", "thread": thread})
-    };
+    let reply = |order: u64, text: &str, thread: &str| json!({"id": "1", "revision": order, "text": text, "reply_to": "parent", "thread": thread});
     mind.lines(&[reply(1, "acme", "root")]);
     let first = mind.knowledge.posts[&id_of("1")].thread;
     mind.lines(&[reply(2, "acme edited", "elsewhere")]);
@@ -622,8 +620,7 @@ async fn a_deletion_withdraws_what_waits_and_tells_every_holder() {
 async fn replies_carry_what_their_parent_said_also_over_batches() {
     let mut stage = Stage::open(100);
     stage.push(&[upsert("1", 1, "the root"), upsert("2", 1, "the parent")]).await;
-    let reply =
-        |id: &str| json!({"id": id, "text": "acme too", "revision": 1, "reply_to": "2", "thread": "1", "author": {"id": "bob"}});
+    let reply = |id: &str| json!({"id": id, "text": "acme too", "revision": 1, "reply_to": "2", "thread": "1", "author": {"id": "bob"}});
     stage.push(&[reply("3")]).await;
     stage.push(&[upsert("2", 2, "the parent, edited"), reply("4")]).await;
     stage.push(&[delete("2", 3), reply("5")]).await;

@@ -65,14 +65,21 @@ impl Served {
         let (stop, config) = (CancellationToken::new(), config(directory.path()));
         let address = config.base.api.listen;
         let store = Store::open(&directory.path().join("store"), &config.base.store).unwrap();
-        let (writer, _) = start_writer(store.clone()).map(|(writer, thread)| (writer, std::mem::forget(thread))).unwrap();
+        let (writer, _) =
+            start_writer(store.clone()).map(|(writer, thread)| (writer, std::mem::forget(thread))).unwrap();
         let disk = DiskSettings { free_min_mb, free_min_percent: 0, free_red_mb: 0, ballast_mb: 0 };
         let gate = Arc::new(DiskGate::new(disk, directory.path()));
         gate.measure().unwrap();
         let keeper = Keeper::load(&config.base.projects_dir, config.routes(), store.clone(), writer.clone());
         let keeper = Arc::new(runtime.block_on(keeper).unwrap_or_else(|cause| panic!("{cause}")));
         let settings = earful::index::IndexSettings { commit_interval_ms: 1, heap_mb: 15 };
-        let parts = IndexerParts { store: store.clone(), writer: writer.clone(), gate: gate.clone(), settings, stop: stop.clone() };
+        let parts = IndexerParts {
+            store: store.clone(),
+            writer: writer.clone(),
+            gate: gate.clone(),
+            settings,
+            stop: stop.clone(),
+        };
         let (indexer, _) = Indexer::start(&Indexer::directory(directory.path()), parts).unwrap();
         let arrived = Arc::new(Notify::new());
         let turn = start_turn(TurnParts {
@@ -89,7 +96,8 @@ impl Served {
         turn.add("desk".into(), inbox);
         let full = Inlet::new(arrived);
         assert!(full.0.offer(huge()).is_ok() && full.0.offer(huge()).is_err());
-        let pushers = [("desk", desk), ("slow", full.0.clone())].into_iter().map(|(slug, inlet)| pusher(&config, slug, inlet));
+        let pushers =
+            [("desk", desk), ("slow", full.0.clone())].into_iter().map(|(slug, inlet)| pusher(&config, slug, inlet));
         let pushers = pushers.collect();
         let board = SourceBoard::default();
         let services = Services { store, writer, indexer, keeper, gate, board, pushers, config, stop: stop.clone() };
@@ -180,32 +188,100 @@ const ZSTD: &str = "content-encoding: zstd\r\n";
 const JSON: &str = "content-type: application/json\r\n";
 
 const PUSH: &[Row] = &[
-    ("no token", || request("POST /v1/posts", "", "", b"{}"), "401  {\"status\":401,\"title\":\"send the token of a source"),
+    (
+        "no token",
+        || request("POST /v1/posts", "", "", b"{}"),
+        "401  {\"status\":401,\"title\":\"send the token of a source",
+    ),
     ("another token", || request("POST /v1/posts", API_TOKEN, "", b"{}"), "401"),
     ("a body over the bound", || push("", &b"{}\n".repeat(BODY_BYTES_MAX / 2)), "413"),
-    ("a body just over the bound", || push("", &vec![b' '; BODY_BYTES_MAX + 1]), "413  {\"status\":413,\"title\":\"a request holds at most"),
-    ("a gzip bomb", || push(GZIP, &gzip(&vec![b' '; 256 << 20])), "413  {\"status\":413,\"title\":\"a request holds at most 1048576 bytes, also when inflated"),
+    (
+        "a body just over the bound",
+        || push("", &vec![b' '; BODY_BYTES_MAX + 1]),
+        "413  {\"status\":413,\"title\":\"a request holds at most",
+    ),
+    (
+        "a gzip bomb",
+        || push(GZIP, &gzip(&vec![b' '; 256 << 20])),
+        "413  {\"status\":413,\"title\":\"a request holds at most 1048576 bytes, also when inflated",
+    ),
     ("a zstd bomb", || push(ZSTD, &zstd::encode_all(&vec![b' '; 256 << 20][..], 3).unwrap()), "413"),
-    ("too many posts", || push("", &b"{}\n".repeat(51)), "413  {\"status\":413,\"title\":\"51 posts in one request; at most 50"),
+    (
+        "too many posts",
+        || push("", &b"{}\n".repeat(51)),
+        "413  {\"status\":413,\"title\":\"51 posts in one request; at most 50",
+    ),
     ("gzip that is none", || push(GZIP, b"nonsense"), "400  {\"status\":400,\"title\":\"the body is not gzip"),
-    ("gzip cut off", || push(GZIP, &gzip(&[b'x'; 1000])[..15]), "400  {\"status\":400,\"title\":\"the body is not gzip"),
+    (
+        "gzip cut off",
+        || push(GZIP, &gzip(&[b'x'; 1000])[..15]),
+        "400  {\"status\":400,\"title\":\"the body is not gzip",
+    ),
     ("zstd that is none", || push(ZSTD, b"nonsense"), "400  {\"status\":400,\"title\":\"the body is not zstd"),
-    ("another encoding", || push("content-encoding: br\r\n", b"x"), "415  {\"status\":415,\"title\":\"content-encoding `br`"),
-    ("an array never closed", || push("", b"[{\"id\":\"1\"}"), "400  {\"status\":400,\"title\":\"the body is not a JSON array"),
+    (
+        "another encoding",
+        || push("content-encoding: br\r\n", b"x"),
+        "415  {\"status\":415,\"title\":\"content-encoding `br`",
+    ),
+    (
+        "an array never closed",
+        || push("", b"[{\"id\":\"1\"}"),
+        "400  {\"status\":400,\"title\":\"the body is not a JSON array",
+    ),
     ("an object that is said to be an array", || push(JSON, b"{\"id\":\"1\"}\n{}"), "400"),
-    ("an array broken over lines", || push("", b"[{\"id\":\"1\",\n\"text\":\"x\"}]"), "400  {\"status\":400,\"title\":\"the elements of the array are broken"),
+    (
+        "an array broken over lines",
+        || push("", b"[{\"id\":\"1\",\n\"text\":\"x\"}]"),
+        "400  {\"status\":400,\"title\":\"the elements of the array are broken",
+    ),
     ("a deep array", || push("", &b"[".repeat(100_000)), "400"),
-    ("more than the turn can take", || request("POST /v1/posts", SLOW_TOKEN, "", b"{\"id\":\"1\",\"text\":\"x\"}"), "429 retry-after: 1"),
-    ("no JSON", || one("nonsense"), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"syntax\"}],\"accepted\":0,\"rejected\":1}"),
-    ("no UTF-8", || push("", b"{\"id\":\"1\",\"text\":\"\xff\"}"), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"not_utf8\"}]"),
-    ("an unknown key", || one("{\"id\":\"1\",\"txt\":\"x\"}"), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"shape\"}]"),
+    (
+        "more than the turn can take",
+        || request("POST /v1/posts", SLOW_TOKEN, "", b"{\"id\":\"1\",\"text\":\"x\"}"),
+        "429 retry-after: 1",
+    ),
+    (
+        "no JSON",
+        || one("nonsense"),
+        "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"syntax\"}],\"accepted\":0,\"rejected\":1}",
+    ),
+    (
+        "no UTF-8",
+        || push("", b"{\"id\":\"1\",\"text\":\"\xff\"}"),
+        "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"not_utf8\"}]",
+    ),
+    (
+        "an unknown key",
+        || one("{\"id\":\"1\",\"txt\":\"x\"}"),
+        "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"shape\"}]",
+    ),
     ("no id", || one("{\"text\":\"x\"}"), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"no_id\"}]"),
     ("no text", || one("{\"id\":\"1\"}"), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"empty\"}]"),
-    ("another network", || one("{\"id\":\"1\",\"text\":\"x\",\"network\":\"web\"}"), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"scope\"}]"),
-    ("an unknown operation", || one("{\"id\":\"1\",\"op\":\"x\"}"), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"value\"}]"),
-    ("a deep line", || one(&"{\"a\":".repeat(100)), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"too_deep\"}]"),
-    ("a line too long", || one(&format!("{{\"id\":\"1\",\"text\":\"{}\"}}", "x".repeat(300 << 10))), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"too_large\"}]"),
-    ("a bad line between good ones", || push("", b"{\"id\":\"8\",\"text\":\"x\"}\nx\n{\"id\":\"9\",\"text\":\"y\"}"), "\"accepted\":2,\"rejected\":1}"),
+    (
+        "another network",
+        || one("{\"id\":\"1\",\"text\":\"x\",\"network\":\"web\"}"),
+        "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"scope\"}]",
+    ),
+    (
+        "an unknown operation",
+        || one("{\"id\":\"1\",\"op\":\"x\"}"),
+        "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"value\"}]",
+    ),
+    (
+        "a deep line",
+        || one(&"{\"a\":".repeat(100)),
+        "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"too_deep\"}]",
+    ),
+    (
+        "a line too long",
+        || one(&format!("{{\"id\":\"1\",\"text\":\"{}\"}}", "x".repeat(300 << 10))),
+        "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"too_large\"}]",
+    ),
+    (
+        "a bad line between good ones",
+        || push("", b"{\"id\":\"8\",\"text\":\"x\"}\nx\n{\"id\":\"9\",\"text\":\"y\"}"),
+        "\"accepted\":2,\"rejected\":1}",
+    ),
 ];
 
 fn ask(line: &str) -> Vec<u8> {
@@ -231,23 +307,59 @@ const REST: &[Row] = &[
     ("another method", || ask("PATCH /v1/projects"), "405"),
     ("a backup from afar", || request("POST /v1/backup", API_TOKEN, JSON, b"{\"target\":\"/tmp/x\"}"), "404"),
     ("no HTTP", || b"HELO earful\r\n\r\n".to_vec(), "400"),
-    ("a query never closed", || ask("GET /v1/mentions?query=(tea"), "422  {\"status\":422,\"title\":\"the query is not valid\",\"errors\":[\"0..1: "),
+    (
+        "a query never closed",
+        || ask("GET /v1/mentions?query=(tea"),
+        "422  {\"status\":422,\"title\":\"the query is not valid\",\"errors\":[\"0..1: ",
+    ),
     ("a query of noise", || ask("GET /v1/mentions?query=%ff%00"), "422"),
-    ("no limit", || ask("GET /v1/mentions?limit=0"), "400  {\"status\":400,\"title\":\"limit is 0; it is a number from 1 to 1000"),
+    (
+        "no limit",
+        || ask("GET /v1/mentions?limit=0"),
+        "400  {\"status\":400,\"title\":\"limit is 0; it is a number from 1 to 1000",
+    ),
     ("a limit that is a word", || ask("GET /v1/mentions?limit=many"), "400"),
     ("an unknown parameter", || ask("GET /v1/mentions?querry=tea"), "400"),
-    ("an unknown language", || ask("GET /v1/mentions?lang=tlh"), "400  {\"status\":400,\"title\":\"lang `tlh` is not known"),
-    ("no time", || ask("GET /v1/mentions?since=yesterday"), "400  {\"status\":400,\"title\":\"since: `yesterday` is not a time"),
-    ("no id of a mention", || ask("GET /v1/mentions/nonsense"), "400  {\"status\":400,\"title\":\"`nonsense` is no mention's id"),
+    (
+        "an unknown language",
+        || ask("GET /v1/mentions?lang=tlh"),
+        "400  {\"status\":400,\"title\":\"lang `tlh` is not known",
+    ),
+    (
+        "no time",
+        || ask("GET /v1/mentions?since=yesterday"),
+        "400  {\"status\":400,\"title\":\"since: `yesterday` is not a time",
+    ),
+    (
+        "no id of a mention",
+        || ask("GET /v1/mentions/nonsense"),
+        "400  {\"status\":400,\"title\":\"`nonsense` is no mention's id",
+    ),
     ("a mention that is not there", || ask("GET /v1/mentions/pst_00000000000000000000000000"), "40"),
-    ("a project that is not there", || ask("GET /v1/projects/none"), "404  {\"status\":404,\"title\":\"there is no project `none`"),
+    (
+        "a project that is not there",
+        || ask("GET /v1/projects/none"),
+        "404  {\"status\":404,\"title\":\"there is no project `none`",
+    ),
     ("a project that is not there to delete", || ask("DELETE /v1/projects/none"), "404"),
     ("a project that is not valid", || put(b"query_language = 1\n[query.q]\ntext = '(tea'\n"), "brand.toml:3:9: "),
     ("a project of noise", || put(b"\xff\xfe"), "400"),
     ("a project over the bound", || put(&vec![b'#'; 9 << 20]), "413"),
-    ("a project with a bad name", || request("PUT /v1/projects/Big%20Name", API_TOKEN, "", b"query_language = 1\n[query.q]\ntext = 'tea'\n"), "422"),
-    ("a project outside of its directory", || request("PUT /v1/projects/..%2F..%2Fx", API_TOKEN, "", b"query_language = 1\n[query.q]\ntext = 'tea'\n"), "422"),
-    ("a state of deliveries", || ask("GET /v1/deliveries?state=lost"), "400  {\"status\":400,\"title\":\"state is `pending` or `dead`, not `lost`"),
+    (
+        "a project with a bad name",
+        || request("PUT /v1/projects/Big%20Name", API_TOKEN, "", b"query_language = 1\n[query.q]\ntext = 'tea'\n"),
+        "422",
+    ),
+    (
+        "a project outside of its directory",
+        || request("PUT /v1/projects/..%2F..%2Fx", API_TOKEN, "", b"query_language = 1\n[query.q]\ntext = 'tea'\n"),
+        "422",
+    ),
+    (
+        "a state of deliveries",
+        || ask("GET /v1/deliveries?state=lost"),
+        "400  {\"status\":400,\"title\":\"state is `pending` or `dead`, not `lost`",
+    ),
     ("no id of a delivery", || ask("GET /v1/deliveries/nonsense"), "400"),
     ("a retry of everything", || retry("{}"), "400  {\"status\":400,\"title\":\"name what to retry"),
     ("a retry that is no JSON", || retry("{"), "400"),
@@ -260,6 +372,5 @@ fn health() -> Vec<u8> {
     ask("GET /livez")
 }
 
-const GATED: &[Row] = &[
-    ("a push", || push_good(), "503 retry-after: 60 {\"status\":503,\"title\":\"the disk is nearly full"),
-];
+const GATED: &[Row] =
+    &[("a push", || push_good(), "503 retry-after: 60 {\"status\":503,\"title\":\"the disk is nearly full")];

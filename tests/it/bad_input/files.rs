@@ -79,9 +79,17 @@ fn config_good() -> Vec<u8> {
 const CONFIG: &[Row] = &[
     ("no file", absent, "earful.toml: No such file or directory (os error 2); `earful init` writes"),
     ("no UTF-8", || b"data_dir = '\xff'\n".to_vec(), "earful.toml: stream did not contain valid UTF-8"),
-    ("a wrong key", || b"[api]\nlistn = '127.0.0.1:1'\n".to_vec(), "earful.toml:2:1: there is no key `listn`; did you mean `listen`?"),
+    (
+        "a wrong key",
+        || b"[api]\nlistn = '127.0.0.1:1'\n".to_vec(),
+        "earful.toml:2:1: there is no key `listn`; did you mean `listen`?",
+    ),
     ("two wrong keys", || b"datadir = 'x'\n[api]\nlistn = 1\n".to_vec(), "did you mean `data_dir`?"),
-    ("a wrong table", || b"\n[apii]\nlisten = '127.0.0.1:1'\n".to_vec(), "earful.toml:2:2: there is no key `apii`; did you mean `api`?"),
+    (
+        "a wrong table",
+        || b"\n[apii]\nlisten = '127.0.0.1:1'\n".to_vec(),
+        "earful.toml:2:2: there is no key `apii`; did you mean `api`?",
+    ),
     ("a key twice", || b"[api]\nposts_max = 1\nposts_max = 2\n".to_vec(), "earful.toml:3:1: duplicate key"),
     ("a table never closed", || b"[api\n".to_vec(), "earful.toml:1"),
     ("a text never closed", || b"\ndata_dir = 'x\n".to_vec(), "earful.toml:2"),
@@ -89,11 +97,23 @@ const CONFIG: &[Row] = &[
     ("a number for a table", || b"api = 7\n".to_vec(), "earful.toml:1"),
     ("a number over 64 bits", || b"[turn]\narrivals_max = 99999999999999999999\n".to_vec(), "earful.toml:2"),
     ("a negative number", || b"[turn]\narrivals_max = -1\n".to_vec(), "earful.toml:2"),
-    ("no arrivals", || b"[turn]\narrivals_max = 0\n".to_vec(), "earful.toml:2:1: turn.arrivals_max is 0; it is a number from 1 to 10000"),
-    ("too many bytes", || b"[turn]\nbytes_max = 99999999999\n".to_vec(), "turn.bytes_max is 99999999999; it is a number of bytes"),
+    (
+        "no arrivals",
+        || b"[turn]\narrivals_max = 0\n".to_vec(),
+        "earful.toml:2:1: turn.arrivals_max is 0; it is a number from 1 to 10000",
+    ),
+    (
+        "too many bytes",
+        || b"[turn]\nbytes_max = 99999999999\n".to_vec(),
+        "turn.bytes_max is 99999999999; it is a number of bytes",
+    ),
     ("a small heap", || b"[index]\nheap_mb = 1\n".to_vec(), "earful.toml:2:1: index.heap_mb is 1"),
     ("small buffers", || b"[store]\nwrite_buffers_mb = 1\n".to_vec(), "store.write_buffers_mb is 1; it is at least 16"),
-    ("a share over all", || b"[disk]\nfree_min_percent = 99\n".to_vec(), "disk.free_min_percent is 99; it is a share from 0 to 90"),
+    (
+        "a share over all",
+        || b"[disk]\nfree_min_percent = 99\n".to_vec(),
+        "disk.free_min_percent is 99; it is a share from 0 to 90",
+    ),
     ("red above yellow", || b"[disk]\nfree_red_mb = 9999\n".to_vec(), "disk.free_red_mb must not be above"),
     ("an open API", || b"[api]\nlisten = '0.0.0.0:7311'\n".to_vec(), "put a TLS proxy in front of it"),
     ("no address to listen on", || b"[api]\nlisten = 'localhost'\n".to_vec(), "earful.toml:2:10"),
@@ -101,17 +121,56 @@ const CONFIG: &[Row] = &[
     ("a source without a kind", || b"[source.a]\nurls = []\n".to_vec(), "[source.a] needs a kind"),
     ("an unknown kind of source", || b"[source.a]\nkind = 'jetsteam'\n".to_vec(), "did you mean `jetstream`?"),
     ("an unknown kind of endpoint", || b"[endpoint.a]\nkind = 'pigeon'\n".to_vec(), "known are webhook, nats, ndjson"),
-    ("a source with a bad name", || b"[source.'Big Name']\nkind = 'push'\n".to_vec(), "lower-case letters, digits, hyphens"),
-    ("a wrong key of a source", || b"[source.a]\nkind = 'feeds'\nurl = ['https://a.example/']\n".to_vec(), "earful.toml:3:1: there is no key `url`; did you mean `urls`?"),
+    (
+        "a source with a bad name",
+        || b"[source.'Big Name']\nkind = 'push'\n".to_vec(),
+        "lower-case letters, digits, hyphens",
+    ),
+    (
+        "a wrong key of a source",
+        || b"[source.a]\nkind = 'feeds'\nurl = ['https://a.example/']\n".to_vec(),
+        "earful.toml:3:1: there is no key `url`; did you mean `urls`?",
+    ),
     ("a partner without a token", || b"[source.a]\nkind = 'push'\n".to_vec(), "missing field `token_file`"),
     ("feeds without feeds", || b"[source.a]\nkind = 'feeds'\n".to_vec(), "[source.a]: no feeds"),
-    ("a feed that is no address", || b"[source.a]\nkind = 'feeds'\nurls = ['ftp://a']\n".to_vec(), "`ftp://a` is no http"),
-    ("a hurry", || b"[source.a]\nkind = 'feeds'\nurls = ['https://a.example/']\npoll_interval_s = 1\n".to_vec(), "below 60 is only for"),
-    ("a stream over http", || b"[source.a]\nkind = 'jetstream'\nhosts = ['https://a.example']\n".to_vec(), "does not begin with ws://"),
-    ("a recording at no pace", || b"[source.a]\nkind = 'recording'\nfile = 'x'\nfactor = 0.0\n".to_vec(), "[source.a]: factor is 0; it is a number from 0.001"),
-    ("a webhook over ftp", || b"[endpoint.a]\nkind = 'webhook'\nurl = 'ftp://a'\nsecret_files = ['s']\n".to_vec(), "[endpoint.a]: url"),
-    ("a webhook without secrets", || b"[endpoint.a]\nkind = 'webhook'\nurl = 'https://a.example/'\nsecret_files = []\n".to_vec(), "[endpoint.a]: secret_files"),
-    ("a wait of no time", || b"[endpoint.a]\nkind = 'webhook'\nurl = 'https://a.example/'\nsecret_files = ['s']\ntimeout_s = 0\n".to_vec(), "timeout_s is 0"),
+    (
+        "a feed that is no address",
+        || b"[source.a]\nkind = 'feeds'\nurls = ['ftp://a']\n".to_vec(),
+        "`ftp://a` is no http",
+    ),
+    (
+        "a hurry",
+        || b"[source.a]\nkind = 'feeds'\nurls = ['https://a.example/']\npoll_interval_s = 1\n".to_vec(),
+        "below 60 is only for",
+    ),
+    (
+        "a stream over http",
+        || b"[source.a]\nkind = 'jetstream'\nhosts = ['https://a.example']\n".to_vec(),
+        "does not begin with ws://",
+    ),
+    (
+        "a recording at no pace",
+        || b"[source.a]\nkind = 'recording'\nfile = 'x'\nfactor = 0.0\n".to_vec(),
+        "[source.a]: factor is 0; it is a number from 0.001",
+    ),
+    (
+        "a webhook over ftp",
+        || b"[endpoint.a]\nkind = 'webhook'\nurl = 'ftp://a'\nsecret_files = ['s']\n".to_vec(),
+        "[endpoint.a]: url",
+    ),
+    (
+        "a webhook without secrets",
+        || b"[endpoint.a]\nkind = 'webhook'\nurl = 'https://a.example/'\nsecret_files = []\n".to_vec(),
+        "[endpoint.a]: secret_files",
+    ),
+    (
+        "a wait of no time",
+        || {
+            b"[endpoint.a]\nkind = 'webhook'\nurl = 'https://a.example/'\nsecret_files = ['s']\ntimeout_s = 0\n"
+                .to_vec()
+        },
+        "timeout_s is 0",
+    ),
     ("a NUL", || b"data_dir = \"a\0\"\n".to_vec(), "earful.toml:1"),
     ("deep", || format!("a = {}", "[".repeat(100_000)).into(), "earful.toml:1"),
 ];
@@ -143,7 +202,8 @@ fn project(bytes: &[u8]) -> String {
         Some(name) => file(&String::from_utf8_lossy(name), &project_good()),
         None => file("brand.toml", bytes),
     };
-    let routes = Routes { endpoints: ["hook".to_owned()].into(), sources: ["jet".to_owned(), "blogs".to_owned()].into() };
+    let routes =
+        Routes { endpoints: ["hook".to_owned()].into(), sources: ["jet".to_owned(), "blogs".to_owned()].into() };
     match read_directory(directory.path()).and_then(|texts| check_set(directory.path(), texts, &routes)) {
         Ok(set) => format!("ok {} rules", set.rules.len()),
         Err(errors) => told(&errors),
@@ -164,25 +224,69 @@ fn changed(from: &str, to: &str) -> Vec<u8> {
 
 const PROJECT: &[Row] = &[
     ("no UTF-8", || b"query_language = 1 # \xff".to_vec(), "brand.toml: stream did not contain valid UTF-8"),
-    ("huge", || changed("[query", &format!("# {}\n[query", "x".repeat(5 << 20))), "brand.toml: a project file holds at most 4194304 bytes"),
+    (
+        "huge",
+        || changed("[query", &format!("# {}\n[query", "x".repeat(5 << 20))),
+        "brand.toml: a project file holds at most 4194304 bytes",
+    ),
     ("nothing", Vec::new, "brand.toml: missing field `query_language`"),
     ("a bad name", || b"name:Big Brand.toml".to_vec(), "Big Brand.toml: a project's file name has 1 to 64 lower-case"),
-    ("a wrong key", || changed("endpoints", "endpoint"), "brand.toml:2:1: there is no key `endpoint`; did you mean `endpoints`?"),
-    ("a wrong key of a query", || changed("text = 'tea'", "text = 'tea'\nmust_mach = []"), "brand.toml:5:1: there is no key `must_mach`; did you mean `must_match`?"),
+    (
+        "a wrong key",
+        || changed("endpoints", "endpoint"),
+        "brand.toml:2:1: there is no key `endpoint`; did you mean `endpoints`?",
+    ),
+    (
+        "a wrong key of a query",
+        || changed("text = 'tea'", "text = 'tea'\nmust_mach = []"),
+        "brand.toml:5:1: there is no key `must_mach`; did you mean `must_match`?",
+    ),
     ("a wrong type", || changed("['hook']", "'hook'"), "brand.toml:2"),
     ("a key twice", || changed("endpoints", "query_language = 1\nendpoints"), "brand.toml:2:1: duplicate key"),
-    ("a query language of tomorrow", || changed("= 1", "= 2"), "brand.toml:1:1: query_language is 2; this program knows version 1"),
-    ("no such zone", || changed("endpoints", "time_zone = 'Europe/Nowhere'\nendpoints"), "brand.toml:2:1: time_zone: there is no zone `Europe/Nowhere`"),
-    ("no such language", || changed("endpoints", "languages = ['tlh']\nendpoints"), "brand.toml:2:1: languages: `tlh` is not one of"),
-    ("no such endpoint", || changed("hook", "hok"), "brand.toml:2:1: endpoints: there is no `hok`; did you mean `hook`?"),
-    ("no such source", || changed("endpoints", "sources = ['x']\nendpoints"), "brand.toml:2:1: sources: there is no `x`; the configuration has blogs, jet"),
+    (
+        "a query language of tomorrow",
+        || changed("= 1", "= 2"),
+        "brand.toml:1:1: query_language is 2; this program knows version 1",
+    ),
+    (
+        "no such zone",
+        || changed("endpoints", "time_zone = 'Europe/Nowhere'\nendpoints"),
+        "brand.toml:2:1: time_zone: there is no zone `Europe/Nowhere`",
+    ),
+    (
+        "no such language",
+        || changed("endpoints", "languages = ['tlh']\nendpoints"),
+        "brand.toml:2:1: languages: `tlh` is not one of",
+    ),
+    (
+        "no such endpoint",
+        || changed("hook", "hok"),
+        "brand.toml:2:1: endpoints: there is no `hok`; did you mean `hook`?",
+    ),
+    (
+        "no such source",
+        || changed("endpoints", "sources = ['x']\nendpoints"),
+        "brand.toml:2:1: sources: there is no `x`; the configuration has blogs, jet",
+    ),
     ("no query", || changed("[query.main]\ntext = 'tea'\n", "[query]\n"), "a project needs at least one query"),
     ("a query with a bad name", || changed("query.main", "query.'Big Name'"), "a query's name has 1 to 64 lower-case"),
     ("a query never closed", || changed("'tea'", "'tea OR (coffee'"), "brand.toml:4:16: "),
     ("a query of many lines", || changed("'tea'", "'''\ntea OR\n  \"open\n'''"), "brand.toml:6:3: "),
-    ("an example that does not match", || changed("text = 'tea'", "text = 'tea'\nmust_match = ['coffee']"), "brand.toml:5:15: query `main`: the example “coffee” must match and does not"),
-    ("an example that matches", || changed("text = 'tea'", "text = 'tea'\nmust_not_match = [\n  'Tea!'\n]"), "brand.toml:6:3: query `main`: the example “Tea!” must not match and does"),
-    ("an example in no language", || changed("text = 'tea'", "text = 'tea'\nmust_match = [{ text = 'tea', lang = 'tlh' }]"), "brand.toml:5:15: lang: `tlh`"),
+    (
+        "an example that does not match",
+        || changed("text = 'tea'", "text = 'tea'\nmust_match = ['coffee']"),
+        "brand.toml:5:15: query `main`: the example “coffee” must match and does not",
+    ),
+    (
+        "an example that matches",
+        || changed("text = 'tea'", "text = 'tea'\nmust_not_match = [\n  'Tea!'\n]"),
+        "brand.toml:6:3: query `main`: the example “Tea!” must not match and does",
+    ),
+    (
+        "an example in no language",
+        || changed("text = 'tea'", "text = 'tea'\nmust_match = [{ text = 'tea', lang = 'tlh' }]"),
+        "brand.toml:5:15: lang: `tlh`",
+    ),
 ];
 
 fn parse_query(bytes: &[u8]) -> String {
@@ -270,7 +374,8 @@ fn signature(bytes: &[u8]) -> String {
     let signed = Signed { id: "dlv_1", timestamp, body: b"{}" };
     let right = sign(&secrets, signed.id, timestamp, signed.body);
     let given = given.replace("{right}", &right).replace("{bare}", &right[3..]);
-    verify(&secrets, &signed, &given, Timestamp::from_millis(NOW)).map_or_else(|said| said.to_string(), |()| "ok".to_owned())
+    verify(&secrets, &signed, &given, Timestamp::from_millis(NOW))
+        .map_or_else(|said| said.to_string(), |()| "ok".to_owned())
 }
 
 fn signature_good() -> Vec<u8> {
@@ -283,7 +388,11 @@ const SIGNATURE: &[Row] = &[
     ("of another version", || b"v2,{bare}\n0".to_vec(), "no signature fits any secret"),
     ("cut", || b"v1,g0hM9Ss\n0".to_vec(), "no signature fits any secret"),
     ("no base64", || b"v1,****\n0".to_vec(), "no signature fits any secret"),
-    ("behind sixteen others", || format!("{}{{right}}\n0", "v1,AAAA ".repeat(16)).into(), "no signature fits any secret"),
+    (
+        "behind sixteen others",
+        || format!("{}{{right}}\n0", "v1,AAAA ".repeat(16)).into(),
+        "no signature fits any secret",
+    ),
     ("old", || b"{right}\n-301".to_vec(), "more than five minutes off"),
     ("from a clock ahead", || b"{right}\n301".to_vec(), "more than five minutes off"),
     ("from the end of time", || b"{right}\n9223372036854775807".to_vec(), "more than five minutes off"),
@@ -332,14 +441,34 @@ const RECORDING: &[Row] = &[
     ("no file", absent, "played.ndjson: No such file"),
     ("no JSON", || second("nonsense"), "played.ndjson:2: expected"),
     ("cut off", || second("{\"at_ms\":0,\"wire\":\"push\""), "played.ndjson:2: EOF"),
-    ("an unknown wire", || second("{\"at_ms\":0,\"wire\":\"pigeon\",\"body\":{}}"), "played.ndjson:2: unknown variant `pigeon`"),
-    ("an unknown key", || second("{\"at_ms\":0,\"wire\":\"push\",\"boddy\":{}}"), "played.ndjson:2: unknown field `boddy`"),
+    (
+        "an unknown wire",
+        || second("{\"at_ms\":0,\"wire\":\"pigeon\",\"body\":{}}"),
+        "played.ndjson:2: unknown variant `pigeon`",
+    ),
+    (
+        "an unknown key",
+        || second("{\"at_ms\":0,\"wire\":\"push\",\"boddy\":{}}"),
+        "played.ndjson:2: unknown field `boddy`",
+    ),
     ("no body", || second("\n\n{\"at_ms\":0,\"wire\":\"push\"}"), "played.ndjson:4: a line has `body`"),
-    ("two bodies", || second("{\"at_ms\":0,\"wire\":\"push\",\"body\":{},\"body_base64\":\"\"}"), "played.ndjson:2: a line has `body`"),
+    (
+        "two bodies",
+        || second("{\"at_ms\":0,\"wire\":\"push\",\"body\":{},\"body_base64\":\"\"}"),
+        "played.ndjson:2: a line has `body`",
+    ),
     ("no base64", || second("{\"at_ms\":0,\"wire\":\"push\",\"body_base64\":\"*\"}"), "played.ndjson:2: body_base64"),
-    ("a time before the start", || second("{\"at_ms\":-1,\"wire\":\"push\",\"body\":{}}"), "played.ndjson:2: invalid value"),
+    (
+        "a time before the start",
+        || second("{\"at_ms\":-1,\"wire\":\"push\",\"body\":{}}"),
+        "played.ndjson:2: invalid value",
+    ),
     ("not packed", || [b"packed:".to_vec(), recording_good()].concat(), "played.ndjson.zst:1: "),
-    ("packed and cut off", || [b"packed:", &zstd::encode_all(&recording_good()[..], 3).unwrap()[..20]].concat(), "played.ndjson.zst:"),
+    (
+        "packed and cut off",
+        || [b"packed:", &zstd::encode_all(&recording_good()[..], 3).unwrap()[..20]].concat(),
+        "played.ndjson.zst:",
+    ),
 ];
 
 fn stream_cursor(bytes: &[u8]) -> String {
@@ -364,9 +493,21 @@ const STREAM: &[Row] = &[
     ("nothing", Vec::new, "the stored cursor is unreadable"),
     ("a number", || b"17".to_vec(), "the stored cursor is unreadable"),
     ("cut off", || stream_cursor_good()[..40].to_vec(), "the stored cursor is unreadable"),
-    ("of tomorrow", || br#"{"v":2,"wire":"jetstream_v2","host":"a","cursor":1,"time_us":1}"#.to_vec(), "has format 2; this version reads up to 1"),
-    ("of no wire", || br#"{"v":1,"wire":"pigeon","host":"a","cursor":1,"time_us":1}"#.to_vec(), "the stored cursor is unreadable"),
-    ("negative", || br#"{"v":1,"wire":"jetstream","host":"a","cursor":-1,"time_us":1}"#.to_vec(), "the stored cursor is unreadable"),
+    (
+        "of tomorrow",
+        || br#"{"v":2,"wire":"jetstream_v2","host":"a","cursor":1,"time_us":1}"#.to_vec(),
+        "has format 2; this version reads up to 1",
+    ),
+    (
+        "of no wire",
+        || br#"{"v":1,"wire":"pigeon","host":"a","cursor":1,"time_us":1}"#.to_vec(),
+        "the stored cursor is unreadable",
+    ),
+    (
+        "negative",
+        || br#"{"v":1,"wire":"jetstream","host":"a","cursor":-1,"time_us":1}"#.to_vec(),
+        "the stored cursor is unreadable",
+    ),
 ];
 
 fn feed_cursor(bytes: &[u8]) -> String {
@@ -477,8 +618,16 @@ fn put_format(path: &Path, format: &[u8]) {
 }
 
 const STORE: &[Row] = &[
-    ("in use", || b"in use".to_vec(), "is in use: another earful runs on this data directory; stop it, or choose another"),
-    ("a format of tomorrow", || b"format of tomorrow".to_vec(), "has format 99, this program reads 1; run the program that wrote it, or restore"),
+    (
+        "in use",
+        || b"in use".to_vec(),
+        "is in use: another earful runs on this data directory; stop it, or choose another",
+    ),
+    (
+        "a format of tomorrow",
+        || b"format of tomorrow".to_vec(),
+        "has format 99, this program reads 1; run the program that wrote it, or restore",
+    ),
     ("a format of noise", || b"format of noise".to_vec(), "has format unknown, this program reads 1"),
     ("a pointer of noise", || b"pointer of noise".to_vec(), "is damaged: "),
     ("a manifest of noise", || b"manifest of noise".to_vec(), "restore a backup into another `data_dir`"),

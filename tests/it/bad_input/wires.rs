@@ -21,8 +21,18 @@ const BODY_BYTES_MAX: usize = 4 << 20;
 
 pub fn groups() -> Vec<Group<'static>> {
     vec![
-        Group { place: "jetstream v1", read: Box::new(|bytes| arrive(bytes, Wire::Jetstream)), good: v1_good, rows: V1 },
-        Group { place: "jetstream v2", read: Box::new(|bytes| arrive(bytes, Wire::JetstreamV2)), good: v2_good, rows: V2 },
+        Group {
+            place: "jetstream v1",
+            read: Box::new(|bytes| arrive(bytes, Wire::Jetstream)),
+            good: v1_good,
+            rows: V1,
+        },
+        Group {
+            place: "jetstream v2",
+            read: Box::new(|bytes| arrive(bytes, Wire::JetstreamV2)),
+            good: v2_good,
+            rows: V2,
+        },
         Group { place: "feed body", read: Box::new(|bytes| arrive(bytes, Wire::Feed)), good: body_good, rows: BODY },
         Group { place: "notice", read: Box::new(|bytes| arrive(bytes, Wire::Notice)), good: notice_good, rows: NOTICE },
         Group { place: "pushed line", read: Box::new(push_line), good: line_good, rows: LINE },
@@ -74,7 +84,8 @@ fn commit(from: &str, to: &str) -> Vec<u8> {
 }
 
 fn account(time: &str, account: &str) -> Vec<u8> {
-    format!(r#"{{"did":"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa","time_us":{time},"kind":"account","account":{account}}}"#).into()
+    format!(r#"{{"did":"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa","time_us":{time},"kind":"account","account":{account}}}"#)
+        .into()
 }
 
 fn facets(facet: &str) -> Vec<u8> {
@@ -131,9 +142,12 @@ const V1: &[Row] = &[
     ("account with a text for a truth", || account("1", r#"{"active":"no"}"#), "shape"),
 ];
 
-const TAG: &str = r##"{"index":{"byteStart":0,"byteEnd":1},"features":[{"$type":"app.bsky.richtext.facet#tag","tag":"t"}]}"##;
-const INSIDE: &str = r##"{"index":{"byteStart":2,"byteEnd":3},"features":[{"$type":"app.bsky.richtext.facet#mention","did":"d"}]}"##;
-const OUTSIDE: &str = r##"{"index":{"byteStart":-5,"byteEnd":99999999999},"features":[{"$type":"app.bsky.richtext.facet#mention"}]}"##;
+const TAG: &str =
+    r##"{"index":{"byteStart":0,"byteEnd":1},"features":[{"$type":"app.bsky.richtext.facet#tag","tag":"t"}]}"##;
+const INSIDE: &str =
+    r##"{"index":{"byteStart":2,"byteEnd":3},"features":[{"$type":"app.bsky.richtext.facet#mention","did":"d"}]}"##;
+const OUTSIDE: &str =
+    r##"{"index":{"byteStart":-5,"byteEnd":99999999999},"features":[{"$type":"app.bsky.richtext.facet#mention"}]}"##;
 
 fn v2(kind: &str, rest: &str) -> Vec<u8> {
     let did = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
@@ -180,7 +194,11 @@ const BODY: &[Row] = &[
     ("an unknown type of source", || body("\"blog\"", "\"blob\""), "value"),
     ("a feed at no address", || body("https://blog.example.com/feed", "file:///etc/passwd"), "value"),
     ("gone without an id", || body("}]}", "}],\"gone\":[\"nonsense\"]}"), "no_id"),
-    ("more entries than a feed has", || body(r#"{"id""#, &format!(r#"{}{{"id""#, r#"{"id":"x"},"#.repeat(2001))), "too_large"),
+    (
+        "more entries than a feed has",
+        || body(r#"{"id""#, &format!(r#"{}{{"id""#, r#"{"id":"x"},"#.repeat(2001))),
+        "too_large",
+    ),
 ];
 
 fn notice_good() -> Vec<u8> {
@@ -272,20 +290,57 @@ const DOCUMENT: &[Row] = &[
     ("nothing", || document("text/xml", b""), "syntax"),
     ("a page with 200", || document("text/html", b"<!doctype html><html><body><p>Not found</html>"), "shape"),
     ("a picture", || document("text/xml", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), "syntax"),
-    ("cut inside an entry", || document("text/xml", b"<rss><channel><item><title>tea</title></item><item><ti"), "ok 1 entries, cut true"),
+    (
+        "cut inside an entry",
+        || document("text/xml", b"<rss><channel><item><title>tea</title></item><item><ti"),
+        "ok 1 entries, cut true",
+    ),
     ("a billion laughs", laughs, "ok 1 entries"),
-    ("an entity that reads a file", || rss("<!DOCTYPE x [<!ENTITY f SYSTEM 'file:///etc/passwd'>]>", "x&f;"), "ok 1 entries, cut false, x"),
+    (
+        "an entity that reads a file",
+        || rss("<!DOCTYPE x [<!ENTITY f SYSTEM 'file:///etc/passwd'>]>", "x&f;"),
+        "ok 1 entries, cut false, x",
+    ),
     ("an undefined entity", || rss("", "a &nonsense; b &nbsp; &#0; &#xD800;"), "ok 1 entries"),
     ("a million open elements", || document("text/xml", &b"<a>".repeat(1_000_000)), "too_deep"),
     ("a deep entry", || rss("", &format!("{}tea", "<b>".repeat(5_000))), "too_deep"),
-    ("a charset that is not true", || document("text/xml; charset=utf-8", b"<rss><channel><item><title>caf\xe9</title></item></channel></rss>"), "ok 1 entries, cut false, caf"),
-    ("an unknown charset", || document("text/xml; charset=klingon", &document_good()[9..]), "ok 1 entries, cut false, tea"),
-    ("UTF-16 that says nothing of it", || document("text/xml", &utf_16("<rss><channel><item><title>tea</title></item></channel></rss>")), "ok 1 entries, cut false, tea"),
+    (
+        "a charset that is not true",
+        || document("text/xml; charset=utf-8", b"<rss><channel><item><title>caf\xe9</title></item></channel></rss>"),
+        "ok 1 entries, cut false, caf",
+    ),
+    (
+        "an unknown charset",
+        || document("text/xml; charset=klingon", &document_good()[9..]),
+        "ok 1 entries, cut false, tea",
+    ),
+    (
+        "UTF-16 that says nothing of it",
+        || document("text/xml", &utf_16("<rss><channel><item><title>tea</title></item></channel></rss>")),
+        "ok 1 entries, cut false, tea",
+    ),
     ("NUL bytes", || rss("", "t\0e\0a"), "ok 1 entries"),
-    ("a hundred thousand attributes", || document("text/xml", format!("<rss {}></rss>", "a='b' ".repeat(100_000)).as_bytes()), "ok 0 entries"),
-    ("more entries than are read", || document("text/xml", format!("<rss><channel>{}</channel></rss>", "<item><title>t</title></item>".repeat(2_500)).as_bytes()), "ok 2000 entries, cut true"),
+    (
+        "a hundred thousand attributes",
+        || document("text/xml", format!("<rss {}></rss>", "a='b' ".repeat(100_000)).as_bytes()),
+        "ok 0 entries",
+    ),
+    (
+        "more entries than are read",
+        || {
+            document(
+                "text/xml",
+                format!("<rss><channel>{}</channel></rss>", "<item><title>t</title></item>".repeat(2_500)).as_bytes(),
+            )
+        },
+        "ok 2000 entries, cut true",
+    ),
     ("JSON that is no feed", || document("application/json", br#"{"error":"not found"}"#), "shape"),
-    ("JSON with items of other types", || document("application/json", br#"{"items":[1,"x",null,{"id":[]}]}"#), "ok 0 entries"),
+    (
+        "JSON with items of other types",
+        || document("application/json", br#"{"items":[1,"x",null,{"id":[]}]}"#),
+        "ok 0 entries",
+    ),
     ("JSON cut off", || document("application/json", br#"{"items":[{"id":"1""#), "syntax"),
     ("deep JSON", || document("application/json", format!("{{\"items\":{}", "[".repeat(100_000)).as_bytes()), "syntax"),
 ];
@@ -309,7 +364,8 @@ fn fetcher() -> Box<dyn Fn(&[u8]) -> String> {
             stream.write_all(&bytes).ok();
         }
     });
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let guard = Guard::new(vec!["127.0.0.1/32".parse().expect("a network")]);
     let client = Client::new("", guard).expect("a client");
     Box::new(move |bytes| {
@@ -346,7 +402,11 @@ fn redirect(to: &str) -> Vec<u8> {
 
 const ANSWER: &[Row] = &[
     ("a gzip bomb", || answer("200 OK", "content-encoding: gzip\r\n", &gzip(&zeros())), "too_large"),
-    ("a zstd bomb", || answer("200 OK", "content-encoding: zstd\r\n", &zstd::encode_all(&zeros()[..], 3).unwrap()), "too_large"),
+    (
+        "a zstd bomb",
+        || answer("200 OK", "content-encoding: zstd\r\n", &zstd::encode_all(&zeros()[..], 3).unwrap()),
+        "too_large",
+    ),
     ("gzip cut off", || answer("200 OK", "content-encoding: gzip\r\n", &gzip(b"<rss/>")[..12]), "broken"),
     ("zstd that is none", || answer("200 OK", "content-encoding: zstd\r\n", b"nonsense"), "broken"),
     ("packed twice", || answer("200 OK", "content-encoding: gzip, gzip\r\n", &gzip(&gzip(b"x"))), "encoding"),
