@@ -26,6 +26,10 @@ impl Token {
         if token.len() < TOKEN_CHARS_MIN {
             return Err(format!("the token in {} is shorter than {TOKEN_CHARS_MIN} characters", path.display()));
         }
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let path = path.display();
+            return Err(format!("the token in {path} holds more than ASCII letters, digits and signs on one line"));
+        }
         Ok(Self(Sha256::digest(token.as_bytes()).into()))
     }
 

@@ -249,7 +249,8 @@ impl Config {
                 SourceSettings::Feeds(settings) => {
                     settings.check().err().map(|cause| ("", cause.to_string())).into_iter().collect()
                 }
-                SourceSettings::Push(_) | SourceSettings::Recording(_) => Vec::new(),
+                SourceSettings::Recording(settings) => settings.check(),
+                SourceSettings::Push(_) => Vec::new(),
             };
             errors.extend(mistakes.into_iter().map(|mistake| in_table(file, text, &format!("source.{slug}"), mistake)));
         }

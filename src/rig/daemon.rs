@@ -72,9 +72,11 @@ impl Daemon {
 
     /// Starts the daemon and does not wait.
     pub fn start_unready(launch: Launch) -> Result<Self, String> {
-        let child = launch.spawn()?;
         let client = reqwest::Client::builder().unix_socket(launch.socket.clone()).timeout(ASK_MAX).build();
-        Ok(Self { child, client: client.map_err(|cause| cause.to_string())?, launch })
+        let client = client.map_err(|cause| cause.to_string())?;
+        // The child last: whatever fails before it leaves no daemon behind.
+        let child = launch.spawn()?;
+        Ok(Self { child, client, launch })
     }
 
     async fn until_ready(&mut self) -> Result<(), String> {

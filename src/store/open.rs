@@ -71,7 +71,9 @@ pub enum OpenError {
     UnknownFormat { path: PathBuf, found: String },
     #[error("the store in {path} is damaged: {cause}; restore a backup into another `data_dir` and start there")]
     Damaged { path: PathBuf, cause: String },
-    #[error("the store in {path} cannot be opened: {cause}")]
+    #[error(
+        "the store in {path} cannot be opened: {cause}; see to the disk and to its permissions, or restore a backup into another `data_dir`"
+    )]
     Io { path: PathBuf, cause: String },
 }
 

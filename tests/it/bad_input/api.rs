@@ -100,7 +100,18 @@ impl Served {
             [("desk", desk), ("slow", full.0.clone())].into_iter().map(|(slug, inlet)| pusher(&config, slug, inlet));
         let pushers = pushers.collect();
         let board = SourceBoard::default();
-        let services = Services { store, writer, indexer, keeper, gate, board, pushers, config, stop: stop.clone() };
+        let services = Services {
+            store,
+            writer,
+            indexer,
+            keeper,
+            gate,
+            board,
+            pushers,
+            inlets: Vec::new(),
+            config,
+            stop: stop.clone(),
+        };
         for server in runtime.block_on(api::start(Arc::new(services))).unwrap() {
             runtime.spawn(server);
         }
@@ -255,7 +266,7 @@ const PUSH: &[Row] = &[
         || one("{\"id\":\"1\",\"txt\":\"x\"}"),
         "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"shape\"}]",
     ),
-    ("no id", || one("{\"text\":\"x\"}"), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"no_id\"}]"),
+    ("no id", || one("{\"text\":\"x\"}"), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"shape\"}]"),
     ("no text", || one("{\"id\":\"1\"}"), "ok 200  {\"results\":[{\"outcome\":\"rejected\",\"reason\":\"empty\"}]"),
     (
         "another network",
@@ -280,7 +291,7 @@ const PUSH: &[Row] = &[
     (
         "a bad line between good ones",
         || push("", b"{\"id\":\"8\",\"text\":\"x\"}\nx\n{\"id\":\"9\",\"text\":\"y\"}"),
-        "\"accepted\":2,\"rejected\":1}",
+        "ok 200  {\"results\":[{\"outcome\":\"created\"},{\"outcome\":\"rejected\",\"reason\":\"syntax\"},{\"outcome\":\"created\"}]",
     ),
 ];
 

@@ -192,7 +192,7 @@ fn environment_good() -> Vec<u8> {
 
 const ENVIRONMENT: &[Row] = &[
     ("an unknown key", || b"EARFUL_API__LISTN=x".to_vec(), "there is no key `listn`; did you mean `listen`?"),
-    ("a key inside a text", || b"EARFUL_DATA_DIR__X=1".to_vec(), "known are"),
+    ("a key inside a text", || b"EARFUL_DATA_DIR__X=1".to_vec(), "invalid type"),
     ("a wrong type", || b"EARFUL_TURN__ARRIVALS_MAX=many".to_vec(), "invalid type"),
     ("out of range", || b"EARFUL_TURN__ARRIVALS_MAX=0".to_vec(), "turn.arrivals_max is 0"),
 ];
@@ -308,7 +308,7 @@ const QUERY: &[Row] = &[
     ("ten thousand parentheses", || b"(".repeat(10_000), "too_deep"),
     ("a parenthesis never closed", || b"tea OR (coffee".to_vec(), "unbalanced_parenthesis 7..8"),
     ("a parenthesis never opened", || b"tea)".to_vec(), "unbalanced_parenthesis 3..4"),
-    ("a quote never closed", || "žluť \"tea".into(), "unbalanced_quote 7..8"),
+    ("a quote never closed", || "žluť \"tea".into(), "unbalanced_quote 7..11"),
     ("a brace never closed", || b"{tea".to_vec(), "unbalanced_brace"),
     ("an empty group", || b"tea ()".to_vec(), "empty_group"),
     ("an empty quote", || b"tea \"\"".to_vec(), "empty_quote"),
