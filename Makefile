@@ -11,7 +11,7 @@ EARFUL_NATS_SERVER = $(TOOLS)/nats-server
 TEST_ENVIRONMENT = EARFUL_PYTHON=$(EARFUL_PYTHON) EARFUL_NATS_SERVER=$(EARFUL_NATS_SERVER)
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test check unit bench fuzz chaos test-real build system tools
+.PHONY: help demo test bench fuzz chaos test-real build system tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -34,6 +34,9 @@ bench: system ## Throughput of parse, fold, match, turn and the whole daemon: te
 	cargo bench --locked
 	$(CARGO_TARGET_DIR)/release/earful bench
 	$(CARGO_TARGET_DIR)/release/earful bench --literals 100000
+
+fuzz: system ## Every decoder against bytes that nobody vouches for: ten minutes, two for the small ones, side by side
+	EARFUL_FUZZ_SECONDS=600 cargo test $(CARGO_FLAGS) --test it fuzzed -- --nocapture
 
 chaos: build ## 300 kills at random against a ledger: half an hour
 	EARFUL_KILLS=300 EARFUL_POSTS=300000 cargo test $(CARGO_FLAGS) --test it crash:: -- --nocapture

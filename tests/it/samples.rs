@@ -169,7 +169,8 @@ async fn every_entry_of_the_feeds_of_real_programs_becomes_a_post() {
             assert!(!post.text.is_empty() || post.title.is_some(), "{file}: {post:?}");
             assert!(!post.text.contains("]]>") && !post.text.contains("</"), "{file}: markup in {:?}", post.text);
             // NodeBB dates a topic without replies "Invalid Date".
-            let is_dated = post.published_at.is_some() || post.url.as_deref().is_some_and(|url| url.ends_with("/post/1"));
+            let is_dated =
+                post.published_at.is_some() || post.url.as_deref().is_some_and(|url| url.ends_with("/post/1"));
             assert!(is_dated, "{file}: no date in {post:?}");
         }
         counted += expected;
