@@ -13,10 +13,7 @@ use crate::tables::FileError;
 use super::{EXIT_CONFIGURATION, Failure, read_config};
 
 pub(super) fn check(path: &Path, json: bool) -> Result<ExitCode, Failure> {
-    let (config, mut errors) = match Config::read(path) {
-        Ok(config) => (Some(config), Vec::new()),
-        Err(errors) => (None, errors),
-    };
+    let (config, mut errors) = Config::read_lenient(path);
     let mut set = ProjectSet::default();
     if let Some(config) = &config {
         errors.extend(check_secrets(path, config));
@@ -57,7 +54,7 @@ pub(super) fn check(path: &Path, json: bool) -> Result<ExitCode, Failure> {
 
 fn read_set(config: &Config) -> Result<ProjectSet, Vec<FileError>> {
     let directory = &config.base.projects_dir;
-    check_set(directory, read_directory(directory)?, &config.routes())
+    check_set(directory, read_directory(directory)?, &config.routes)
 }
 
 /// Files that hold secrets must be there before the daemon starts.

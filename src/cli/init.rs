@@ -1,14 +1,20 @@
 //! `earful init`: a configuration, a first project and the secrets, ready to run.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use url::{Host, Url};
 
 use crate::api::auth::new_token;
+use crate::fetch::guard::Guard;
 use crate::sinks::sign::Secret;
 
 use super::Failure;
@@ -70,14 +76,49 @@ fn write(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     file.sync_all()
 }
 
+/// `Škoda Plus` is `skoda-plus`: marks go, everything else that a slug cannot hold is a hyphen.
 fn slug_of(brand: &str) -> String {
-    let letters: String = brand
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' })
-        .take(48)
-        .collect();
-    let slug = letters.trim_matches('-').to_owned();
+    let mut slug = String::new();
+    for letter in brand.nfkd().filter(|letter| !is_combining_mark(*letter)) {
+        match letter.to_ascii_lowercase() {
+            letter if letter.is_ascii_alphanumeric() => slug.push(letter),
+            'ł' | 'Ł' => slug.push('l'),
+            'ø' | 'Ø' => slug.push('o'),
+            'đ' | 'Đ' => slug.push('d'),
+            'ß' => slug.push_str("ss"),
+            'æ' | 'Æ' => slug.push_str("ae"),
+            _ if !slug.ends_with('-') => slug.push('-'),
+            _ => {}
+        }
+    }
+    slug.truncate(48);
+    let slug = slug.trim_matches('-').to_owned();
     if slug.is_empty() { "first".to_owned() } else { slug }
+}
+
+/// Networks that the named addresses lie in and that nothing is asked in unless it is allowed: who names one allows it.
+fn allowed_networks(args: &InitArgs) -> BTreeSet<String> {
+    let guard = Guard::new(Vec::new());
+    let urls = args.feed.iter().chain(&args.webhook).filter_map(|url| Url::parse(url).ok());
+    let mut networks = BTreeSet::new();
+    for url in urls {
+        let network = |address: IpAddr| match address {
+            IpAddr::V4(address) if address.is_loopback() => "127.0.0.0/8".to_owned(),
+            IpAddr::V4(address) => format!("{address}/32"),
+            IpAddr::V6(address) => format!("{address}/128"),
+        };
+        match url.host() {
+            Some(Host::Domain("localhost")) => networks.extend(["127.0.0.0/8".to_owned(), "::1/128".to_owned()]),
+            Some(Host::Ipv4(address)) if guard.check_address(address.into()).is_err() => {
+                networks.insert(network(address.into()));
+            }
+            Some(Host::Ipv6(address)) if guard.check_address(address.into()).is_err() => {
+                networks.insert(network(address.into()));
+            }
+            _ => {}
+        }
+    }
+    networks
 }
 
 /// A value as TOML writes it.
@@ -97,8 +138,19 @@ fn configuration(args: &InitArgs) -> String {
         None => "# Mentions as lines of a file. For a webhook: kind = \"webhook\", url, secret_files.\n[endpoint.inbox]\nkind = \"ndjson\"\npath = \"mentions.ndjson\"\n".to_owned(),
         Some(url) => format!("# The receiver verifies with the same secret: https://www.standardwebhooks.com\n[endpoint.inbox]\nkind = \"webhook\"\nurl = {}\nsecret_files = [\"webhook.secret\"]\n", quoted(url)),
     };
+    let networks = allowed_networks(args);
+    let egress = match networks.is_empty() {
+        true => String::new(),
+        false => {
+            let list: Vec<String> = networks.iter().map(|network| quoted(network)).collect();
+            format!(
+                "# Private networks are refused but for these, because an address below lies there.\n[egress]\nallow = [{}]\n\n",
+                list.join(", ")
+            )
+        }
+    };
     format!(
-        "# Every key that is not here has its default; `config/default.toml` documents them all.\ndata_dir = \"data\"\nprojects_dir = \"projects\"\n\n[api]\nlisten = \"127.0.0.1:7311\"\ntoken_file = \"token\"\n\n{source}\n{endpoint}"
+        "# Every key that is not here has its default; `config/default.toml` documents them all.\ndata_dir = \"data\"\nprojects_dir = \"projects\"\n\n[api]\nlisten = \"127.0.0.1:7311\"\ntoken_file = \"token\"\n\n{egress}{source}\n{endpoint}"
     )
 }
 
@@ -114,4 +166,42 @@ fn project_text(args: &InitArgs, slug: &str) -> String {
         text = quoted(&word),
         example = quoted(&format!("Has anyone tried {brand} yet?")),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brand_becomes_a_slug_that_people_recognise() {
+        let slugs = [
+            ("Škoda Plus", "skoda-plus"),
+            ("Żabka", "zabka"),
+            ("Łódź & Co.", "lodz-co"),
+            ("AT&T", "at-t"),
+            ("トヨタ", "first"),
+            ("--", "first"),
+        ];
+        for (brand, slug) in slugs {
+            assert_eq!(slug_of(brand), slug, "{brand}");
+            assert!(crate::projects::is_slug(slug));
+        }
+    }
+
+    #[test]
+    fn who_names_a_private_address_allows_it() {
+        let args = |feed: &str, webhook: &str| InitArgs {
+            brand: "B".to_owned(),
+            feed: vec![feed.to_owned()],
+            webhook: Some(webhook.to_owned()),
+            force: false,
+        };
+        let networks = |feed, webhook| allowed_networks(&args(feed, webhook)).into_iter().collect::<Vec<_>>();
+        assert_eq!(networks("http://127.0.0.1:8000/f", "https://care.example.org/"), ["127.0.0.0/8"]);
+        assert_eq!(networks("http://localhost/f", "http://10.1.2.3/"), ["10.1.2.3/32", "127.0.0.0/8", "::1/128"]);
+        assert!(networks("https://blog.example.org/f", "http://8.8.8.8/").is_empty());
+        for network in networks("http://[::1]:80/f", "http://192.168.1.4/") {
+            network.parse::<crate::fetch::guard::Network>().expect("a network that the configuration takes");
+        }
+    }
 }

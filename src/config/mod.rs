@@ -1,7 +1,7 @@
 //! The configuration: the compiled-in defaults, the operator's file over them, then the environment. Composes the
 //! settings of all rooms and checks them against each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -29,6 +29,8 @@ pub struct Config {
     pub base: Base,
     pub sources: BTreeMap<String, SourceSettings>,
     pub endpoints: BTreeMap<String, EndpointSettings>,
+    /// What projects may refer to: every table's name, also of one that could not be read.
+    pub routes: Routes,
 }
 
 /// What is neither a source nor an endpoint.
@@ -125,35 +127,51 @@ impl SourceSettings {
 impl Config {
     /// Reads `file`; the environment is that of the process.
     pub fn read(file: &Path) -> Result<Self, Vec<FileError>> {
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            vec![FileError::whole(file, format!("{error}; `earful init` writes a first configuration"))]
-        })?;
-        let environment: Vec<(String, String)> = std::env::vars().collect();
-        Self::parse(file, &text, &environment)
+        strict(Self::read_lenient(file))
+    }
+
+    /// Reads `file` as far as it can be read, with every mistake in it: for those who want to check more than the file.
+    pub fn read_lenient(file: &Path) -> (Option<Self>, Vec<FileError>) {
+        match std::fs::read_to_string(file) {
+            Ok(text) => {
+                let environment: Vec<(String, String)> = std::env::vars().collect();
+                Self::parse_lenient(file, &text, &environment)
+            }
+            Err(error) => {
+                let sentence = format!("{error}; `earful init` writes a first configuration");
+                (None, vec![FileError::whole(file, sentence)])
+            }
+        }
     }
 
     /// Reads the configuration in `text`; `file` is named in errors and gives relative paths their place.
     pub fn parse(file: &Path, text: &str, environment: &[(String, String)]) -> Result<Self, Vec<FileError>> {
-        let mut table = Table::parse(file, text)?;
+        strict(Self::parse_lenient(file, text, environment))
+    }
+
+    fn parse_lenient(file: &Path, text: &str, environment: &[(String, String)]) -> (Option<Self>, Vec<FileError>) {
+        let mut table = match Table::parse(file, text) {
+            Ok(table) => table,
+            Err(errors) => return (None, errors),
+        };
         let mut defaults = Table::parse(Path::new("default.toml"), DEFAULTS).expect("the defaults are TOML");
-        table.set_from_environment(environment, ENVIRONMENT_PREFIX, &ENVIRONMENT_OTHERS)?;
-        let mut errors = Vec::new();
+        if let Err(errors) = table.set_from_environment(environment, ENVIRONMENT_PREFIX, &ENVIRONMENT_OTHERS) {
+            return (None, errors);
+        }
+        let mut tables = Vec::new();
         let source_defaults = defaults.take("source_default");
         let endpoint_defaults = defaults.take("endpoint_default");
-        let sources = kinds(&mut table, "source", source_defaults, read_source, &mut errors);
-        let endpoints = kinds(&mut table, "endpoint", endpoint_defaults, read_endpoint, &mut errors);
+        let (sources, source_names) = kinds(&mut table, "source", source_defaults, read_source, &mut tables);
+        let (endpoints, endpoint_names) = kinds(&mut table, "endpoint", endpoint_defaults, read_endpoint, &mut tables);
         table.overlay(defaults);
-        let base = table.read::<Base>();
-        match base {
-            Ok(base) if errors.is_empty() => {
-                let mut config = Self { base, sources, endpoints };
-                config.resolve(file.parent().unwrap_or(Path::new(".")));
-                config.check(file, text)?;
-                Ok(config)
-            }
-            Ok(_) => Err(errors),
-            Err(mistakes) => Err(mistakes.into_iter().chain(errors).collect()),
-        }
+        let (base, mut errors) = table.read_lenient::<Base>();
+        errors.extend(tables);
+        let Some(base) = base else { return (None, errors) };
+        let routes = Routes { endpoints: endpoint_names, sources: source_names };
+        let mut config = Self { base, sources, endpoints, routes };
+        config.resolve(file.parent().unwrap_or(Path::new(".")));
+        errors.extend(config.mistakes(file, text));
+        (Some(config), errors)
     }
 
     /// Relative paths are taken from the configuration file's directory.
@@ -179,7 +197,7 @@ impl Config {
         }
     }
 
-    fn check(&self, file: &Path, text: &str) -> Result<(), Vec<FileError>> {
+    fn mistakes(&self, file: &Path, text: &str) -> Vec<FileError> {
         let base = &self.base;
         let mut errors = Vec::new();
         let mut refuse = |key: &str, sentence: String| errors.push(FileError::key(file, text, key, sentence));
@@ -237,7 +255,7 @@ impl Config {
             }
         }
         errors.extend(self.mistakes_in_tables(file, text));
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+        errors
     }
 
     /// What the settings of sources and endpoints say of themselves.
@@ -261,10 +279,13 @@ impl Config {
         }
         errors
     }
+}
 
-    /// What projects may refer to.
-    pub fn routes(&self) -> Routes {
-        Routes { endpoints: self.endpoints.keys().cloned().collect(), sources: self.sources.keys().cloned().collect() }
+/// A configuration with a mistake is none.
+fn strict((config, errors): (Option<Config>, Vec<FileError>)) -> Result<Config, Vec<FileError>> {
+    match config {
+        Some(config) if errors.is_empty() => Ok(config),
+        _ => Err(errors),
     }
 }
 
@@ -273,17 +294,18 @@ fn in_table(file: &Path, text: &str, table: &str, (_, sentence): (&'static str, 
     FileError::key(file, text, table, format!("[{table}]: {sentence}"))
 }
 
-/// Reads every table of a group by its kind, over the defaults of that kind.
+/// Reads every table of a group by its kind, over the defaults of that kind. Returns what was read and all names.
 fn kinds<T>(
     table: &mut Table<'_>,
     group: &str,
     defaults: Option<Table<'_>>,
     read: fn(&str, Table<'_>) -> Result<T, Vec<FileError>>,
     errors: &mut Vec<FileError>,
-) -> BTreeMap<String, T> {
-    let mut found = BTreeMap::new();
-    let Some(group_table) = table.take(group) else { return found };
+) -> (BTreeMap<String, T>, BTreeSet<String>) {
+    let (mut found, mut names) = (BTreeMap::new(), BTreeSet::new());
+    let Some(group_table) = table.take(group) else { return (found, names) };
     for (name, mut entry) in group_table.into_tables() {
+        names.insert(name.clone());
         if !crate::projects::is_slug(&name) {
             errors.push(entry.error(format!(
                 "[{group}.{name}]: a name has 1 to 64 lower-case letters, digits, hyphens and underscores"
@@ -302,7 +324,7 @@ fn kinds<T>(
             Err(mistakes) => errors.extend(mistakes),
         }
     }
-    found
+    (found, names)
 }
 
 fn read_source(kind: &str, table: Table<'_>) -> Result<SourceSettings, Vec<FileError>> {

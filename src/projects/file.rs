@@ -1,6 +1,6 @@
 //! One project file: its keys, its queries with their spans, its examples.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::model::{
     ThreadId, Timestamp,
 };
 use crate::query::{self, Rule};
-use crate::tables::{self, FileError};
+use crate::tables::{self, FileError, nearest};
 
 /// The version of the query language that this program knows.
 pub const QUERY_LANGUAGE: u32 = 1;
@@ -23,6 +23,13 @@ const PROJECT_BYTES_MAX: usize = 4 << 20;
 pub struct ProjectText {
     pub slug: String,
     pub text: String,
+}
+
+/// What projects may refer to.
+#[derive(Clone, Debug, Default)]
+pub struct Routes {
+    pub endpoints: BTreeSet<String>,
+    pub sources: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -80,15 +87,20 @@ fn utc() -> String {
     "UTC".to_owned()
 }
 
-/// Reads and checks one project. `file` is only named in errors.
-pub fn read_project(file: &Path, project: &ProjectText) -> Result<(Project, Vec<Rule>), Vec<FileError>> {
+/// Reads and checks one project against what it may refer to. `file` is only named in errors.
+pub fn read_project(
+    file: &Path,
+    project: &ProjectText,
+    routes: &Routes,
+) -> Result<(Project, Vec<Rule>), Vec<FileError>> {
     let ProjectText { slug, text } = project;
     if text.len() > PROJECT_BYTES_MAX {
         return Err(vec![FileError::whole(file, format!("a project file holds at most {PROJECT_BYTES_MAX} bytes"))]);
     }
-    let read: ProjectFile = tables::read(file, text)?;
-    let mut errors = Vec::new();
+    let (read, mut errors) = tables::read_lenient::<ProjectFile>(file, text);
+    let Some(read) = read else { return Err(errors) };
     check_head(file, project, &read, &mut errors);
+    check_routes(file, text, &read, routes, &mut errors);
     let languages = parse_languages(file, text, &read.languages, &mut errors);
     let mut queries = Vec::new();
     let mut rules = Vec::new();
@@ -143,6 +155,26 @@ fn check_head(file: &Path, project: &ProjectText, read: &ProjectFile, errors: &m
     }
     if read.query.is_empty() {
         errors.push(FileError::whole(file, "a project needs at least one query: add a table [query.NAME] with a text"));
+    }
+}
+
+fn check_routes(file: &Path, text: &str, read: &ProjectFile, routes: &Routes, errors: &mut Vec<FileError>) {
+    let lists = [("endpoints", &read.endpoints, &routes.endpoints), ("sources", &read.sources, &routes.sources)];
+    for (key, named, known) in lists {
+        for name in named.iter().filter(|name| !known.contains(*name)) {
+            let hint = match nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the configuration has {}", list(known)),
+            };
+            errors.push(FileError::key(file, text, key, format!("{key}: there is no `{name}`; {hint}")));
+        }
+    }
+}
+
+fn list(names: &BTreeSet<String>) -> String {
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
     }
 }
 

@@ -6,6 +6,6 @@ mod live;
 mod set;
 
 pub(crate) use file::example_post;
-pub use file::{ProjectText, is_slug, read_project, write_project};
+pub use file::{ProjectText, Routes, is_slug, read_project, write_project};
 pub use live::{Live, Route};
-pub use set::{ProjectSet, Routes, check_set, read_directory};
+pub use set::{ProjectSet, check_set, read_directory};

@@ -1,13 +1,13 @@
 //! All projects together: read from a directory, checked against the endpoints that exist, versioned.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::model::Project;
 use crate::query::Rule;
-use crate::tables::{FileError, nearest};
+use crate::tables::FileError;
 
-use super::file::{ProjectText, read_project};
+use super::file::{ProjectText, Routes, read_project};
 
 /// Projects in one directory.
 const PROJECTS_MAX: usize = 10_000;
@@ -19,13 +19,6 @@ pub struct ProjectSet {
     pub rules: Vec<Rule>,
     /// As their owners wrote them.
     pub texts: Vec<ProjectText>,
-}
-
-/// What projects may refer to.
-#[derive(Clone, Debug, Default)]
-pub struct Routes {
-    pub endpoints: BTreeSet<String>,
-    pub sources: BTreeSet<String>,
 }
 
 /// Reads every `*.toml` of a directory. A missing directory holds no projects.
@@ -66,9 +59,8 @@ pub fn check_set(directory: &Path, texts: Vec<ProjectText>, routes: &Routes) -> 
     let mut errors = Vec::new();
     for project in &texts {
         let file = directory.join(format!("{}.toml", project.slug));
-        match read_project(&file, project) {
+        match read_project(&file, project, routes) {
             Ok((read, rules)) => {
-                check_routes(&file, &project.text, &read, routes, &mut errors);
                 set.rules.extend(rules);
                 set.projects.insert(project.slug.clone(), read);
             }
@@ -77,24 +69,4 @@ pub fn check_set(directory: &Path, texts: Vec<ProjectText>, routes: &Routes) -> 
     }
     set.texts = texts;
     if errors.is_empty() { Ok(set) } else { Err(errors) }
-}
-
-fn check_routes(file: &Path, text: &str, project: &Project, routes: &Routes, errors: &mut Vec<FileError>) {
-    let lists = [("endpoints", &project.endpoints, &routes.endpoints), ("sources", &project.sources, &routes.sources)];
-    for (key, named, known) in lists {
-        for name in named.iter().filter(|name| !known.contains(*name)) {
-            let hint = match nearest(name, known.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the configuration has {}", list(known)),
-            };
-            errors.push(FileError::key(file, text, key, format!("{key}: there is no `{name}`; {hint}")));
-        }
-    }
-}
-
-fn list(names: &BTreeSet<String>) -> String {
-    match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
-    }
 }

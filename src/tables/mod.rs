@@ -71,9 +71,12 @@ pub struct Table<'t> {
     table: Spanned<DeTable<'t>>,
 }
 
-/// Reads a whole file into one type.
-pub fn read<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, Vec<FileError>> {
-    Table::parse(file, text)?.read()
+/// Reads a whole file into one type as far as it can be read: the mistakes that are told with a value are wrong keys.
+pub fn read_lenient<T: DeserializeOwned>(file: &Path, text: &str) -> (Option<T>, Vec<FileError>) {
+    match Table::parse(file, text) {
+        Ok(table) => table.read_lenient(),
+        Err(errors) => (None, errors),
+    }
 }
 
 impl<'t> Table<'t> {
@@ -86,12 +89,19 @@ impl<'t> Table<'t> {
     }
 
     /// Reads the table into a type. All wrong keys are told, not only the first.
-    pub fn read<T: DeserializeOwned>(mut self) -> Result<T, Vec<FileError>> {
+    pub fn read<T: DeserializeOwned>(self) -> Result<T, Vec<FileError>> {
+        match self.read_lenient() {
+            (Some(value), errors) if errors.is_empty() => Ok(value),
+            (_, errors) => Err(errors),
+        }
+    }
+
+    /// Reads the table into a type without its wrong keys, which are told: so that the rest can be checked too.
+    pub fn read_lenient<T: DeserializeOwned>(mut self) -> (Option<T>, Vec<FileError>) {
         let mut errors = Vec::new();
         loop {
             let error = match T::deserialize(Deserializer::from(self.table.clone())) {
-                Ok(value) if errors.is_empty() => return Ok(value),
-                Ok(_) => return Err(errors),
+                Ok(value) => return (Some(value), errors),
                 Err(error) => error,
             };
             errors.push(describe(self.file, self.text, &error));
@@ -99,7 +109,7 @@ impl<'t> Table<'t> {
             let wrong_key = error.message().starts_with("unknown field") && errors.len() < ERRORS_MAX;
             let removed = wrong_key && error.span().is_some_and(|span| remove_key(self.table.get_mut(), &span));
             if !removed {
-                return Err(errors);
+                return (None, errors);
             }
         }
     }

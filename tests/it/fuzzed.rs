@@ -15,7 +15,7 @@ use earful::model::{
 };
 use earful::normalize::{self, push};
 use earful::outbox::EndpointClock;
-use earful::projects::{ProjectText, read_project};
+use earful::projects::{ProjectText, Routes, read_project};
 use earful::query::{self, Rule, naive};
 use earful::sinks::sign::{Secret, Signed, sign, verify};
 use earful::sources::jetstream::{Jetstream, JetstreamSettings, WireVersion};
@@ -264,7 +264,7 @@ fn toml_tables(bytes: &[u8]) {
         placed(&text, &errors);
     }
     let project = ProjectText { slug: "brand".to_owned(), text: text.clone() };
-    if let Err(errors) = read_project(Path::new("brand.toml"), &project) {
+    if let Err(errors) = read_project(Path::new("brand.toml"), &project, &Routes::default()) {
         placed(&text, &errors);
     }
 }
@@ -336,6 +336,8 @@ mod runs {
     use std::path::PathBuf;
     use std::time::{Duration, Instant};
 
+    use earful::model::{ClusterId, Field, How, Match, Span, Term};
+    use earful::store::{Holding, MentionState};
     use rayon::prelude::*;
 
     use super::*;
@@ -346,6 +348,8 @@ mod runs {
     const LONG_TARGETS: usize = 8;
     /// No input of this size may take longer, on a machine that is busy with other tests.
     const INPUT_TIME_MAX: Duration = Duration::from_secs(10);
+
+    const INPUT_TIME_TOLD: Duration = Duration::from_millis(20);
 
     /// What grammars are made of.
     const PIECES: [&str; 64] = [
@@ -442,7 +446,40 @@ mod runs {
         let mut paths: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         assert!(paths.len() >= 2, "{} holds a few files", directory.display());
-        paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+        let mut seeds: Vec<_> = paths.iter().map(|path| std::fs::read(path).unwrap()).collect();
+        if target == "row_codec" {
+            let (post, mention) = (encode(&post_of("tea | green")), encode(&mention_of(post_of("tea | green"))));
+            seeds.extend([[&[0][..], &post].concat(), [&[4][..], &mention].concat()]);
+        }
+        seeds
+    }
+
+    fn mention_of(post: Post) -> MentionRow {
+        let term =
+            Term { keyword: "tea".to_owned(), how: How::Word, field: Field::Title, span: Span { start: 0, end: 3 } };
+        let found = Match {
+            project: "p".to_owned(),
+            query: "q".to_owned(),
+            version: 1,
+            tags: vec!["t".to_owned()],
+            terms: vec![term],
+        };
+        MentionRow {
+            revision: 1,
+            log_seq: 2,
+            state: MentionState::Live,
+            verdict: language::detect(&post.text, &post.langs),
+            matches: vec![found],
+            parent: None,
+            root: None,
+            cluster: ClusterId::of("tea"),
+            cluster_first: post.id,
+            cluster_size: 1,
+            matched_at: Timestamp::from_millis(NOW),
+            edited: false,
+            endpoints: [("hook".to_owned(), Holding::Holds)].into(),
+            post,
+        }
     }
 
     fn mutate(input: &mut Vec<u8>, others: &[Vec<u8>], dice: &mut Dice) {
@@ -475,15 +512,23 @@ mod runs {
 
     /// Runs one input. What is wrong with it is told with the bytes.
     fn try_one(name: &str, body: fn(&[u8]), input: &[u8]) -> Result<Duration, String> {
-        let started = Instant::now();
-        let ended = std::panic::catch_unwind(|| body(input));
-        let took = started.elapsed();
-        if ended.is_ok() && took < INPUT_TIME_MAX {
+        let attempt = || {
+            let started = Instant::now();
+            std::panic::catch_unwind(|| body(input)).map(|()| started.elapsed())
+        };
+        // A second attempt tells a slow input from a busy machine.
+        let took = match attempt() {
+            Ok(took) if took > INPUT_TIME_TOLD => attempt().map(|again| again.min(took)),
+            other => other,
+        };
+        if let Ok(took) = took
+            && took < INPUT_TIME_MAX
+        {
             return Ok(took);
         }
         let kept = std::env::temp_dir().join(format!("earful-fuzz-{name}-{}", blake3::hash(input).to_hex()));
         std::fs::write(&kept, input).unwrap();
-        Err(format!("{name}, after {took:?}, on {}: {}", kept.display(), input.escape_ascii()))
+        Err(format!("{name} panics or hangs on {}: {}", kept.display(), input.escape_ascii()))
     }
 
     fn fuzz(name: &str, body: fn(&[u8]), time: Option<Duration>) -> Result<(usize, Duration), String> {
