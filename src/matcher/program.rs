@@ -258,12 +258,13 @@ fn is_source(post: &Post, name: &str) -> bool {
 }
 
 fn is_author(post: &Post, name: &str) -> bool {
-    post.author.native_id == name || handle(post).is_some_and(|handle| handle == name)
+    author_names(post).any(|author| author == name)
 }
 
-/// The author's handle as queries write it: in lower case, without `@`.
-pub(super) fn handle(post: &Post) -> Option<String> {
-    post.author.handle.as_ref().map(|handle| handle.trim_start_matches('@').to_lowercase())
+/// What queries may call the author, in lower case: the native id, and the handle without `@`.
+pub(super) fn author_names(post: &Post) -> impl Iterator<Item = String> {
+    let handle = post.author.handle.as_deref().map(|handle| handle.trim_start_matches('@'));
+    [Some(post.author.native_id.as_str()), handle].into_iter().flatten().map(str::to_lowercase)
 }
 
 fn is_site(post: &Post, name: &str) -> bool {

@@ -162,9 +162,8 @@ impl Tables {
     fn trigger(&self, post: &Post, scratch: &mut Scratch) {
         let Scratch { found, triggered, .. } = scratch;
         let by_literal = found.members.iter().flat_map(|&literal| self.triggered.get(literal));
-        let handle = program::handle(post);
-        let author = [Some(post.author.native_id.as_str()), handle.as_deref()];
-        let by_author = author.into_iter().flatten().filter_map(|name| self.by_author.get(name)).flatten();
+        let authors = (!self.by_author.is_empty()).then(|| program::author_names(post)).into_iter().flatten();
+        let by_author = authors.filter_map(|name| self.by_author.get(&name)).flatten();
         let by_site = program::sites(&post.site).filter_map(|site| self.by_site.get(site)).flatten();
         let source = [&*post.network, &*post.source];
         let by_source = source.into_iter().filter_map(|name| self.by_source.get(name)).flatten();

@@ -94,7 +94,7 @@ impl Evaluation<'_> {
     fn is_author(&self, name: &str) -> bool {
         let author = &self.post.author;
         let handle = author.handle.as_ref().map(|handle| handle.trim_start_matches('@').to_lowercase());
-        handle.as_deref() == Some(name) || author.native_id == name
+        handle.as_deref() == Some(name) || author.native_id.to_lowercase() == name
     }
 
     fn stands(&self, literal: &Literal) -> bool {
