@@ -1,7 +1,8 @@
 //! Every metric of Earful: its name, unit, help and labels. Nobody else names one.
 //! Names are `earful_<noun>_<unit>`; labels come from closed sets or are slugs from the configuration.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -37,10 +38,13 @@ metrics! {
     TOTAL_REJECTED = "earful_rejected_total", Counter, Count, "Post events turned away, by reason, over all starts.";
     TOTAL_MENTIONS = "earful_mentions_total", Counter, Count, "Mentions by project, over all starts.";
     TOTAL_COPIES = "earful_mentions_copied_total", Counter, Count, "Mentions whose text was seen within a day, by project.";
-    DELIVERIES = "earful_deliveries_total", Counter, Count, "Deliveries by endpoint and state, over all starts; created = delivered + dead + superseded + pending.";
+    DELIVERIES = "earful_deliveries_total", Counter, Count, "Deliveries created, delivered and superseded by endpoint, over all starts; created = delivered + superseded + dead + pending.";
+    DEAD = "earful_deliveries_dead", Gauge, Count, "Deliveries that are given up, by endpoint; fewer when some are made to wait again.";
     PENDING = "earful_deliveries_pending", Gauge, Count, "Deliveries that wait, by endpoint.";
     PENDING_BYTES = "earful_deliveries_pending_bytes", Gauge, Bytes, "Bytes of bodies that wait, by endpoint; bounded by its quota_mb.";
     INLET_WAITING = "earful_inlet_waiting", Gauge, Count, "Arrivals of a source that are not durable yet; bounded by 4096 and 16 MiB a source.";
+    TURNS_UNDER_WAY = "earful_turns_under_way", Gauge, Count, "Turns that are decided and not durable yet; bounded by 3.";
+    WRITER_WAITING = "earful_writer_waiting", Gauge, Count, "Messages that wait for the store's writer; bounded by 256.";
     DISK_FREE = "earful_disk_free_bytes", Gauge, Bytes, "Free space where the data lies.";
     DISK_LEVEL = "earful_disk_level", Gauge, Count, "0 green, 1 yellow (nothing is taken in), 2 red.";
     RELOAD_OK = "earful_projects_valid", Gauge, Count, "1 if the projects on disk are those in force.";
@@ -65,6 +69,21 @@ metrics! {
     INDEX_LAG = "earful_index_lag_rows", Gauge, Count, "Rows of the mention log that search does not see yet.";
 }
 
+/// Sources, endpoints and projects that have series of their own, of each; all others share the label `other`.
+const LABELS_MAX: usize = 500;
+const OTHER: &str = "other";
+
+/// What a slug in a label names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    Source,
+    Endpoint,
+    Project,
+}
+
+/// Slugs that have series of their own, by what they name: whoever is counted first.
+static OWN: [Mutex<BTreeSet<String>>; 3] = [const { Mutex::new(BTreeSet::new()) }; 3];
+
 static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Bounds of histograms in seconds, and of those that count.
@@ -83,10 +102,17 @@ pub fn install() -> Result<(), BuildError> {
     Ok(())
 }
 
+/// Takes in what histograms have recorded: to be called every few seconds, also where nobody scrapes.
+pub fn upkeep() {
+    if let Some(handle) = HANDLE.get() {
+        handle.run_upkeep();
+    }
+}
+
 /// The text form that Prometheus scrapes; none if this process keeps no metrics.
 pub fn render() -> Option<String> {
     let handle = HANDLE.get()?;
-    handle.run_upkeep();
+    upkeep();
     let text = handle.render();
     gauge!(SERIES).set(text.lines().filter(|line| !line.starts_with('#')).count() as f64);
     Some(text)
@@ -103,7 +129,35 @@ pub fn describe() {
     }
 }
 
-/// A counter of the store, as it stands.
+/// The label of a slug: itself, or `other` once there are too many.
+pub fn label(named: Named, slug: &str) -> String {
+    let mut own = OWN[named as usize].lock().unwrap_or_else(PoisonError::into_inner);
+    if own.contains(slug) || (own.len() < LABELS_MAX && own.insert(slug.to_owned())) {
+        return slug.to_owned();
+    }
+    OTHER.to_owned()
+}
+
+/// Series of a source that are there from the start, at 0.
+pub fn register_source(source: &str) {
+    for name in [SOURCE_CONNECTS, SOURCE_ERRORS, SOURCE_GAPS] {
+        counter!(name, "source" => label(Named::Source, source)).increment(0);
+    }
+}
+
+/// Series of an endpoint that are there from the start, at 0.
+pub fn register_endpoint(endpoint: &str, classes: &[&'static str], reasons: &[&'static str]) {
+    let endpoint = label(Named::Endpoint, endpoint);
+    for class in classes {
+        counter!(ATTEMPTS, "endpoint" => endpoint.clone(), "class" => *class).increment(0);
+    }
+    for reason in reasons {
+        counter!(DEAD_LETTERS, "endpoint" => endpoint.clone(), "reason" => *reason).increment(0);
+    }
+    counter!(STORE_STALLS).increment(0);
+}
+
+/// A counter of the store, as it stands; `label` is one that `label` gave.
 pub fn total(name: &str, label: &str, reason: Option<&str>, value: u64) {
     let label = label.to_owned();
     match (name, reason) {
@@ -121,6 +175,7 @@ pub fn total(name: &str, label: &str, reason: Option<&str>, value: u64) {
 }
 
 /// An endpoint's deliveries, as they stand.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Ledger {
     pub created: u64,
     pub delivered: u64,
@@ -130,22 +185,27 @@ pub struct Ledger {
     pub bytes_pending: u64,
 }
 
+/// `endpoint` is a label that `label` gave; those that share one are summed.
 pub fn ledger(endpoint: &str, ledger: &Ledger) {
-    let states = [
-        ("created", ledger.created),
-        ("delivered", ledger.delivered),
-        ("dead", ledger.dead),
-        ("superseded", ledger.superseded),
-    ];
+    let states = [("created", ledger.created), ("delivered", ledger.delivered), ("superseded", ledger.superseded)];
     for (state, value) in states {
         counter!(DELIVERIES, "endpoint" => endpoint.to_owned(), "state" => state).absolute(value);
     }
+    gauge!(DEAD, "endpoint" => endpoint.to_owned()).set(ledger.dead as f64);
     gauge!(PENDING, "endpoint" => endpoint.to_owned()).set(ledger.pending as f64);
     gauge!(PENDING_BYTES, "endpoint" => endpoint.to_owned()).set(ledger.bytes_pending as f64);
 }
 
 pub fn inlet_waiting(source: &str, waiting: u64) {
-    gauge!(INLET_WAITING, "source" => source.to_owned()).set(waiting as f64);
+    gauge!(INLET_WAITING, "source" => label(Named::Source, source)).set(waiting as f64);
+}
+
+pub fn turns_under_way(turns: usize) {
+    gauge!(TURNS_UNDER_WAY).set(turns as f64);
+}
+
+pub fn writer_waiting(messages: usize) {
+    gauge!(WRITER_WAITING).set(messages as f64);
 }
 
 pub fn disk(free_bytes: u64, level: u8) {
@@ -158,27 +218,28 @@ pub fn reloaded(valid: bool) {
 }
 
 pub fn source_connected(source: &str) {
-    counter!(SOURCE_CONNECTS, "source" => source.to_owned()).increment(1);
+    counter!(SOURCE_CONNECTS, "source" => label(Named::Source, source)).increment(1);
 }
 
 pub fn source_failed(source: &str) {
-    counter!(SOURCE_ERRORS, "source" => source.to_owned()).increment(1);
+    counter!(SOURCE_ERRORS, "source" => label(Named::Source, source)).increment(1);
 }
 
 pub fn source_gap(source: &str) {
-    counter!(SOURCE_GAPS, "source" => source.to_owned()).increment(1);
+    counter!(SOURCE_GAPS, "source" => label(Named::Source, source)).increment(1);
 }
 
 pub fn feed_polled(source: &str, outcome: &'static str) {
-    counter!(FEED_POLLS, "source" => source.to_owned(), "outcome" => outcome).increment(1);
+    counter!(FEED_POLLS, "source" => label(Named::Source, source), "outcome" => outcome).increment(1);
 }
 
 pub fn feed_visits(source: &str, under_way: usize) {
-    gauge!(FEED_VISITS, "source" => source.to_owned()).set(under_way as f64);
+    gauge!(FEED_VISITS, "source" => label(Named::Source, source)).set(under_way as f64);
 }
 
 pub fn feed_vanished(source: &str, conclusion: &'static str, entries: usize) {
-    counter!(FEED_VANISHED, "source" => source.to_owned(), "conclusion" => conclusion).increment(entries as u64);
+    counter!(FEED_VANISHED, "source" => label(Named::Source, source), "conclusion" => conclusion)
+        .increment(entries as u64);
 }
 
 pub fn commit_written(posts: usize, took: Duration) {
@@ -196,7 +257,7 @@ pub fn turn_decided(events: usize, took: Duration) {
 }
 
 pub fn attempt_finished(endpoint: &str, class: &'static str, took: Duration) {
-    counter!(ATTEMPTS, "endpoint" => endpoint.to_owned(), "class" => class).increment(1);
+    counter!(ATTEMPTS, "endpoint" => label(Named::Endpoint, endpoint), "class" => class).increment(1);
     histogram!(ATTEMPT_SECONDS).record(took.as_secs_f64());
 }
 
@@ -205,14 +266,33 @@ pub fn delivery_lag(lag: Duration) {
 }
 
 pub fn delivery_dead(endpoint: &str, reason: &'static str) {
-    counter!(DEAD_LETTERS, "endpoint" => endpoint.to_owned(), "reason" => reason).increment(1);
+    counter!(DEAD_LETTERS, "endpoint" => label(Named::Endpoint, endpoint), "reason" => reason).increment(1);
 }
 
+/// Of endpoints that share a label nothing is told: one would hide the other.
 pub fn outbox_state(endpoint: &str, oldest: Duration, in_flight: usize) {
-    gauge!(OUTBOX_OLDEST, "endpoint" => endpoint.to_owned()).set(oldest.as_secs_f64());
-    gauge!(OUTBOX_IN_FLIGHT, "endpoint" => endpoint.to_owned()).set(in_flight as f64);
+    if label(Named::Endpoint, endpoint) == OTHER {
+        return;
+    }
+    gauge!(OUTBOX_OLDEST, "endpoint" => label(Named::Endpoint, endpoint)).set(oldest.as_secs_f64());
+    gauge!(OUTBOX_IN_FLIGHT, "endpoint" => label(Named::Endpoint, endpoint)).set(in_flight as f64);
 }
 
 pub fn index_lag(rows: u64) {
     gauge!(INDEX_LAG).set(rows as f64);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_bounded_and_keep_their_own() {
+        for number in 0..LABELS_MAX {
+            assert_eq!(label(Named::Project, &format!("p{number}")), format!("p{number}"));
+        }
+        assert_eq!(label(Named::Project, "late"), OTHER);
+        assert_eq!(label(Named::Project, "p7"), "p7");
+        assert_eq!(label(Named::Source, "late"), "late");
+    }
 }

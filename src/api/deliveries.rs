@@ -1,5 +1,6 @@
 //! Deliveries over the API: those that wait, those given up, and making the latter wait again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,8 +8,10 @@ use axum::extract::{Path, Query, State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
 use crate::model::{DeliveryId, Timestamp};
-use crate::store::{DeadRow, OutboxKey, OutboxRow};
+use crate::store::{DeadRow, OutboxKey, OutboxRow, ReadError};
+use crate::tables::nearest;
 
 use super::Services;
 use super::answer::Problem;
@@ -16,8 +19,6 @@ use super::mentions::time;
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 10_000;
-/// Rows that are read together.
-const PAGE_ROWS: usize = 500;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -92,24 +93,21 @@ pub(super) async fn list(
     Query(asked): Query<DeliveriesQuery>,
 ) -> Result<Json<Deliveries>, Problem> {
     let limit = asked.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
-    let dead = match asked.state.as_deref() {
-        None | Some("pending") => false,
-        Some("dead") => true,
+    let queue = match asked.state.as_deref() {
+        None | Some("pending") => Queue::Pending,
+        Some("dead") => Queue::Dead,
         Some(other) => return Err(Problem::bad(format!("state is `pending` or `dead`, not `{other}`"))),
     };
-    let endpoints = endpoints(&services, asked.endpoint.as_deref());
+    let endpoints = endpoints(&services, asked.endpoint.as_deref())?;
     let mut deliveries = Vec::new();
-    for endpoint in endpoints {
-        let room = limit - deliveries.len();
-        if dead {
-            let rows = services.store.dead(&endpoint, 0, room).map_err(|cause| Problem::internal(&cause))?;
-            deliveries.extend(rows.iter().map(|(_, row)| of_dead(&endpoint, row)));
-        } else {
-            let rows = services.store.outbox(&endpoint, 0, room).map_err(|cause| Problem::internal(&cause))?;
-            deliveries.extend(rows.iter().map(|(_, row)| of_pending(&endpoint, row)));
-        }
-    }
-    Ok(Json(Deliveries { deliveries }))
+    let deliveries = on_a_thread(services, move |services| {
+        each(services, queue, &endpoints, &mut |endpoint, delivery| {
+            deliveries.push(delivery.summary(endpoint));
+            deliveries.len() < limit
+        })?;
+        Ok(deliveries)
+    });
+    Ok(Json(Deliveries { deliveries: deliveries.await? }))
 }
 
 pub(super) async fn show(
@@ -118,20 +116,23 @@ pub(super) async fn show(
 ) -> Result<Json<DeliverySummary>, Problem> {
     let wanted: DeliveryId =
         id.parse().map_err(|cause| Problem::bad(format!("`{id}` is no delivery's id: {cause}")))?;
-    let mut shown = None;
-    each(&services, None, &mut |endpoint, delivery| {
-        let (row, mut summary) = match delivery {
-            Delivery::Pending(row) => (row, of_pending(endpoint, row)),
-            Delivery::Dead(_, dead) => (&dead.row, of_dead(endpoint, dead)),
-        };
-        if row.id == wanted {
-            summary.body = serde_json::from_slice(&row.body).ok();
-            shown = Some(summary);
+    let endpoints = endpoints(&services, None)?;
+    let shown = on_a_thread(services, move |services| {
+        let mut shown = None;
+        for queue in [Queue::Pending, Queue::Dead] {
+            each(services, queue, &endpoints, &mut |endpoint, delivery| {
+                let row = delivery.row();
+                if row.id == wanted {
+                    let body = serde_json::from_slice(&row.body).ok();
+                    shown = Some(DeliverySummary { body, ..delivery.summary(endpoint) });
+                }
+                shown.is_none()
+            })?;
         }
-        shown.is_none()
-    })?;
+        Ok(shown)
+    });
     let missing = || Problem::missing(format!("no delivery {id} waits or was given up; what was accepted is not kept"));
-    shown.map(Json).ok_or_else(missing)
+    shown.await?.map(Json).ok_or_else(missing)
 }
 
 pub(super) async fn retry(
@@ -148,17 +149,29 @@ pub(super) async fn retry(
     {
         return Err(Problem::bad("name what to retry: endpoint, ids, query, since or until"));
     }
-    let mut keys = Vec::new();
-    each(&services, request.endpoint.as_deref(), &mut |endpoint, delivery| {
-        if let Delivery::Dead(position, dead) = delivery
-            && meets(&request, since, until, &dead.row)
-        {
-            keys.push(OutboxKey { endpoint: endpoint.to_owned(), position });
-        }
-        true
-    })?;
-    let retried = services.writer.replay(keys).await.map_err(|_| Problem::stopping())?;
+    let endpoints = endpoints(&services, request.endpoint.as_deref())?;
+    let writer = services.writer.clone();
+    let keys = on_a_thread(services, move |services| {
+        let mut keys = Vec::new();
+        each(services, Queue::Dead, &endpoints, &mut |endpoint, delivery| {
+            if meets(&request, since, until, delivery.row()) {
+                keys.push(OutboxKey { endpoint: endpoint.to_owned(), position: delivery.position() });
+            }
+            true
+        })?;
+        Ok(keys)
+    });
+    let retried = writer.replay(&keys.await?, clock::now()).await.map_err(|_| Problem::stopping())?;
     Ok(Json(Retried { retried }))
+}
+
+/// Reads of whole queues block, and may take long.
+async fn on_a_thread<T: Send + 'static>(
+    services: Arc<Services>,
+    read: impl FnOnce(&Services) -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(move || read(&services)).await;
+    done.map_err(|cause| Problem::internal(&cause))?.map_err(|cause| Problem::internal(&cause))
 }
 
 fn meets(request: &RetryRequest, since: Option<Timestamp>, until: Option<Timestamp>, row: &OutboxRow) -> bool {
@@ -168,42 +181,78 @@ fn meets(request: &RetryRequest, since: Option<Timestamp>, until: Option<Timesta
         && until.is_none_or(|until| row.created_at < until)
 }
 
-enum Delivery<'r> {
-    Pending(&'r OutboxRow),
-    Dead(u64, &'r DeadRow),
+#[derive(Clone, Copy)]
+enum Queue {
+    Pending,
+    Dead,
 }
 
-fn endpoints(services: &Services, only: Option<&str>) -> Vec<String> {
-    let mut endpoints: Vec<String> = services.writer.endpoints().into_keys().collect();
-    endpoints.sort();
-    endpoints.retain(|endpoint| only.is_none_or(|only| only == endpoint));
-    endpoints
+enum Delivery {
+    Pending(u64, OutboxRow),
+    Dead(u64, DeadRow),
 }
 
-/// Every delivery of the endpoints, in pages; the callback returns whether to go on.
+impl Delivery {
+    fn row(&self) -> &OutboxRow {
+        match self {
+            Self::Pending(_, row) => row,
+            Self::Dead(_, dead) => &dead.row,
+        }
+    }
+
+    fn position(&self) -> u64 {
+        match self {
+            Self::Pending(position, _) | Self::Dead(position, _) => *position,
+        }
+    }
+
+    fn summary(&self, endpoint: &str) -> DeliverySummary {
+        match self {
+            Self::Pending(_, row) => of_pending(endpoint, row),
+            Self::Dead(_, dead) => of_dead(endpoint, dead),
+        }
+    }
+}
+
+/// All endpoints that have or had deliveries or are configured, or the one that is named.
+fn endpoints(services: &Services, only: Option<&str>) -> Result<Vec<String>, Problem> {
+    let rows = services.writer.endpoints();
+    let all: BTreeSet<String> = rows.into_keys().chain(services.config.endpoints.keys().cloned()).collect();
+    match only {
+        None => Ok(all.into_iter().collect()),
+        Some(only) if all.contains(only) => Ok(vec![only.to_owned()]),
+        Some(only) => {
+            let hint = match nearest(only, all.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known are {}", all.into_iter().collect::<Vec<_>>().join(", ")),
+            };
+            Err(Problem::missing(format!("there is no endpoint `{only}`; {hint}")))
+        }
+    }
+}
+
+/// Every delivery of a queue, endpoint by endpoint, one at a time in memory; the callback returns whether to go on.
 fn each(
     services: &Services,
-    only: Option<&str>,
-    callback: &mut dyn FnMut(&str, Delivery<'_>) -> bool,
-) -> Result<(), Problem> {
-    for endpoint in endpoints(services, only) {
-        let mut next = 0;
-        loop {
-            let rows = services.store.outbox(&endpoint, next, PAGE_ROWS).map_err(|cause| Problem::internal(&cause))?;
-            let Some((last, _)) = rows.last() else { break };
-            next = last + 1;
-            if !rows.iter().all(|(_, row)| callback(&endpoint, Delivery::Pending(row))) {
-                return Ok(());
-            }
+    queue: Queue,
+    endpoints: &[String],
+    callback: &mut dyn FnMut(&str, Delivery) -> bool,
+) -> Result<(), ReadError> {
+    let store = &services.store;
+    for endpoint in endpoints {
+        let mut goes_on = true;
+        match queue {
+            Queue::Pending => store.each_outbox(endpoint, 0, |position, row| {
+                goes_on = callback(endpoint, Delivery::Pending(position, row));
+                goes_on
+            })?,
+            Queue::Dead => store.each_dead(endpoint, 0, |position, row| {
+                goes_on = callback(endpoint, Delivery::Dead(position, row));
+                goes_on
+            })?,
         }
-        next = 0;
-        loop {
-            let rows = services.store.dead(&endpoint, next, PAGE_ROWS).map_err(|cause| Problem::internal(&cause))?;
-            let Some((last, _)) = rows.last() else { break };
-            next = last + 1;
-            if !rows.iter().all(|(position, row)| callback(&endpoint, Delivery::Dead(*position, row))) {
-                return Ok(());
-            }
+        if !goes_on {
+            return Ok(());
         }
     }
     Ok(())

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::metrics;
+use crate::outbox::EndpointClock;
 use crate::store::gate::Level;
 
 use super::Services;
@@ -47,6 +48,19 @@ pub(super) async fn readyz(State(services): State<Arc<Services>>) -> Response {
     }
     for (slug, health) in services.board.all().into_iter().filter(|(_, health)| health.state == "failed") {
         reasons.push(format!("source {slug} failed: {}", health.cause.unwrap_or_default()));
+    }
+    for (slug, row) in services.writer.endpoints() {
+        let Some(settings) = services.config.endpoints.get(&slug) else { continue };
+        let clock = EndpointClock::kept(&row.clock, settings.address_hash()).status();
+        if clock.state != "ok" {
+            let class = clock.class.unwrap_or("connect");
+            reasons.push(format!("endpoint {slug} is {}: {class}; {} deliveries wait", clock.state, row.pending()));
+        }
+    }
+    if services.indexer.has_failed() {
+        reasons.push(
+            "the index has failed and search is behind; the log says why, and it is opened again by itself".to_owned(),
+        );
     }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, reasons })).into_response()

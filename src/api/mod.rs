@@ -15,6 +15,7 @@ mod status;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -27,7 +28,7 @@ use crate::store::{Store, WriterHandle};
 pub use answer::Problem;
 pub use deliveries::RetryRequest;
 pub use openapi::document;
-pub use posts::Pusher;
+pub use posts::{PUSHES_MAX, Pusher};
 pub use server::{socket_path, start};
 
 /// Everything that a request may need.
@@ -39,6 +40,8 @@ pub struct Services {
     pub gate: Arc<DiskGate>,
     pub board: SourceBoard,
     pub pushers: Vec<Pusher>,
+    /// Places for pushes under way.
+    pub pushes: Semaphore,
     /// By source.
     pub inlets: Vec<(String, InletGauge)>,
     pub config: Config,

@@ -1,11 +1,13 @@
 //! `POST /v1/posts`: posts pushed as NDJSON or a JSON array, answered only once they are durable.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,6 +23,13 @@ use crate::store::gate::Level;
 use super::Services;
 use super::answer::Problem;
 use super::auth::Token;
+
+/// Pushes that are read and decided at the same time; each may hold its body three times.
+pub const PUSHES_MAX: usize = 8;
+/// How long a body may take to come in.
+const BODY_TIME_MAX: Duration = Duration::from_secs(30);
+/// How long a push waits until it is durable, before it is told to come again.
+const DURABLE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// One configured partner that pushes.
 pub struct Pusher {
@@ -70,12 +79,9 @@ pub struct PushResult {
     pub reason: Option<&'static str>,
 }
 
-/// Takes posts in. 200 only after they are durable.
-pub(super) async fn push(
-    State(services): State<Arc<Services>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<Pushed>, Problem> {
+/// Takes posts in. 200 only after they are durable. Who has no token is turned away before the body is read.
+pub(super) async fn push(State(services): State<Arc<Services>>, request: Request) -> Result<Json<Pushed>, Problem> {
+    let headers = request.headers().clone();
     let pusher = services.pushers.iter().find(|pusher| pusher.token.admits(&headers)).ok_or_else(|| {
         Problem::new(StatusCode::UNAUTHORIZED, "send the token of a source of kind `push` as `Authorization: Bearer …`")
     })?;
@@ -84,6 +90,13 @@ pub(super) async fn push(
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, title).retry_after(60));
     }
     let api = &services.config.base.api;
+    let _place = services.pushes.try_acquire().map_err(|_| behind())?;
+    let body = match tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(cause)) if cause.status() == StatusCode::PAYLOAD_TOO_LARGE => return Err(too_large(api.body_bytes_max)),
+        Ok(Err(cause)) => return Err(Problem::bad(format!("the body broke off: {cause}"))),
+        Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+    };
     let body = inflate(&headers, body, api.body_bytes_max)?;
     let lines = split(&headers, &body)?;
     if lines.len() > api.posts_max {
@@ -93,17 +106,23 @@ pub(super) async fn push(
     if lines.is_empty() {
         return Ok(Json(Pushed { results: Vec::new(), accepted: 0, rejected: 0 }));
     }
+    let lines = lines.iter().map(AsRef::as_ref);
     let receipt = pusher.offer(push::encode(&pusher.scope, lines)).map_err(|not_taken| match not_taken {
-        NotTaken::Full => {
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "more posts wait than are decided; send them again")
-                .retry_after(1)
-        }
+        NotTaken::Full => behind(),
         NotTaken::Closed => Problem::stopping(),
     })?;
-    let outcomes = receipt.durable().await.map_err(|_| Problem::stopping())?;
+    let Ok(durable) = tokio::time::timeout(DURABLE_TIME_MAX, receipt.durable()).await else {
+        let title = "the posts wait and are not durable yet; send them again: what has an id is taken once";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, title).retry_after(60));
+    };
+    let outcomes = durable.map_err(|_| Problem::stopping())?;
     let results: Vec<PushResult> = outcomes.into_iter().map(result).collect();
     let rejected = results.iter().filter(|result| result.reason.is_some()).count();
     Ok(Json(Pushed { accepted: results.len() - rejected, rejected, results }))
+}
+
+fn behind() -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "more posts wait than are decided; send them again").retry_after(1)
 }
 
 fn result(outcome: Outcome) -> PushResult {
@@ -153,8 +172,8 @@ fn inflate(headers: &HeaderMap, body: Bytes, bytes_max: usize) -> Result<Vec<u8>
     }
 }
 
-/// Lines of NDJSON, or the elements of a JSON array as they were written.
-fn split<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Vec<&'b [u8]>, Problem> {
+/// Lines of NDJSON, or the elements of a JSON array, each as one line.
+fn split<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Vec<Cow<'b, [u8]>>, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let array = body.trim_ascii_start().first() == Some(&b'[')
         || kind.starts_with("application/json") && !kind.contains("ndjson");
@@ -164,11 +183,16 @@ fn split<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Vec<&'b [u8]>, Probl
                 "the body is not a JSON array of posts: {cause}; for one post a line send application/x-ndjson"
             ))
         })?;
-        // A line break inside an element would end its line.
-        if elements.iter().any(|element| element.get().contains('\n')) {
-            return Err(Problem::bad("the elements of the array are broken over lines; send each on one line"));
-        }
-        return Ok(elements.into_iter().map(|element| element.get().as_bytes()).collect());
+        return Ok(elements.into_iter().map(|element| on_one_line(element.get())).collect());
     }
-    Ok(body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty()).collect())
+    let lines = body.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    Ok(lines.map(Cow::Borrowed).collect())
+}
+
+/// A line break cannot stand inside a JSON string, so in a valid element it is white space.
+fn on_one_line(element: &str) -> Cow<'_, [u8]> {
+    match element.contains(['\n', '\r']) {
+        true => Cow::Owned(element.replace(['\n', '\r'], " ").into_bytes()),
+        false => Cow::Borrowed(element.as_bytes()),
+    }
 }

@@ -16,7 +16,7 @@ use crate::clock;
 use crate::event;
 use crate::inlet::SourceHealth;
 use crate::outbox::{ClockStatus, EndpointClock};
-use crate::store::{BackupError, NewDelivery, Totals, backup, decode};
+use crate::store::{BackupError, NewDelivery, Totals, backup};
 
 use super::Services;
 use super::answer::Problem;
@@ -131,8 +131,8 @@ fn endpoints_of(services: &Services) -> BTreeMap<String, EndpointStatus> {
     rows.into_iter()
         .map(|(slug, row)| {
             let settings = services.config.endpoints.get(&slug);
-            let clock: EndpointClock = decode(&row.clock).unwrap_or_default();
             let address = settings.map_or(0, |settings| settings.address_hash());
+            let clock = EndpointClock::kept(&row.clock, address);
             let status = EndpointStatus {
                 kind: settings.map_or("not configured", |settings| settings.kind()).to_owned(),
                 created: row.created,
@@ -141,7 +141,7 @@ fn endpoints_of(services: &Services) -> BTreeMap<String, EndpointStatus> {
                 superseded: row.superseded,
                 pending: row.pending(),
                 pending_bytes: row.bytes_pending,
-                clock: clock.status(address),
+                clock: clock.status(),
             };
             (slug, status)
         })
@@ -171,6 +171,7 @@ pub(super) async fn test_endpoint(
         event: rendered.event,
         mention: None,
         thread: None,
+        author: None,
         queries: Vec::new(),
         created_at: now,
         arrived_at: now,
@@ -229,6 +230,10 @@ pub(super) async fn rebuild_index(State(services): State<Arc<Services>>) -> Resu
     let before = services.indexer.rebuilds();
     services.indexer.request_rebuild();
     while services.indexer.rebuilds() == before {
+        if services.indexer.has_failed() {
+            let title = "the index has failed; the log says why. It is opened again by itself";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, title).retry_after(60));
+        }
         tokio::select! {
             () = services.stop.cancelled() => return Err(Problem::stopping()),
             () = tokio::time::sleep(REBUILD_POLL) => {}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
 use tracing::warn;
@@ -16,6 +17,9 @@ use crate::run::{self, RunOptions};
 use crate::sources::recording::{Pace, RecordingSettings};
 
 use super::{Failure, read_config, runtime};
+
+/// How long the end waits for threads that were cut off.
+const RUNTIME_END_MAX: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
 pub(super) struct RunArgs {
@@ -68,7 +72,11 @@ fn start(config: Config, options: RunOptions) -> Result<ExitCode, Failure> {
         warn!(point, "a crash point is armed: this process will die there");
     }
     metrics::install().map_err(|cause| Failure::usage(format!("metrics cannot be kept: {cause}")))?;
-    match runtime().block_on(run::run(config, options)) {
+    let runtime = runtime();
+    let ended = runtime.block_on(run::run(config, options));
+    // What still runs on a thread of its own may be waiting for a disk that does not answer.
+    runtime.shutdown_timeout(RUNTIME_END_MAX);
+    match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(cause) => Err(Failure { message: cause.to_string(), code: cause.exit_code() }),
     }

@@ -6,5 +6,7 @@ mod offsets;
 mod render;
 mod schema;
 
-pub use render::{DeletedView, EVENTS, GapView, MentionEvent, MentionView, RenderedEvent, deleted, gap, mention, test};
+pub use render::{
+    DELETED, DeletedView, EVENTS, GapView, MentionEvent, MentionView, RenderedEvent, deleted, gap, mention, test,
+};
 pub use schema::schema;

@@ -17,7 +17,7 @@ pub const EVENTS: [&str; 5] = [MATCHED, UPDATED, DELETED, GAP, TEST];
 
 const MATCHED: &str = "mention.matched";
 const UPDATED: &str = "mention.updated";
-const DELETED: &str = "mention.deleted";
+pub const DELETED: &str = "mention.deleted";
 const GAP: &str = "source.gap";
 const TEST: &str = "endpoint.test";
 

@@ -3,12 +3,15 @@
 
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use tantivy::collector::DocSetCollector;
 use tantivy::query::{AllQuery, BooleanQuery, EmptyQuery, Occur, Query, RangeQuery, TermQuery};
 use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STRING, Schema};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, TantivyDocument, Term};
+use tracing::warn;
 
 use crate::model::{PostId, Timestamp};
 
@@ -87,6 +90,23 @@ pub enum IndexError {
     Directory { path: PathBuf, cause: std::io::Error },
 }
 
+impl IndexError {
+    /// Whether the index itself is at fault, and not the machine: then building it anew helps.
+    fn is_damage(&self) -> bool {
+        use tantivy::TantivyError::{DataCorruption, DeserializeError, IncompatibleIndex, OpenReadError, SchemaError};
+        use tantivy::directory::error::OpenReadError::{FileDoesNotExist, IncompatibleIndex as OtherFormat};
+        let Self::Failed { cause, .. } = self else { return false };
+        matches!(
+            cause,
+            DataCorruption(_)
+                | DeserializeError(_)
+                | IncompatibleIndex(_)
+                | SchemaError(_)
+                | OpenReadError(FileDoesNotExist(_) | OtherFormat(_))
+        )
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Fields {
     id: Field,
@@ -123,7 +143,8 @@ fn schema() -> (Schema, Fields) {
 /// The open index. One thread writes; any may search.
 pub struct MentionIndex {
     path: PathBuf,
-    reader: IndexReader,
+    /// Swapped when the index is opened again.
+    reader: ArcSwap<IndexReader>,
     fields: Fields,
 }
 
@@ -136,8 +157,25 @@ pub struct MentionIndexWriter {
     reader: IndexReader,
 }
 
-/// Opens or creates the index in `path`. A damaged one is an error that says how to rebuild.
+/// Opens or creates the index in `path`. One that is damaged or was made in another way is deleted, to be built anew.
 pub fn open(path: &Path, heap_mb: usize) -> Result<(MentionIndex, MentionIndexWriter), IndexError> {
+    let writer = open_or_replace(path, heap_mb)?;
+    let reader = ArcSwap::from_pointee(IndexReader::clone(&writer.reader));
+    Ok((MentionIndex { path: path.to_owned(), reader, fields: writer.fields }, writer))
+}
+
+fn open_or_replace(path: &Path, heap_mb: usize) -> Result<MentionIndexWriter, IndexError> {
+    match open_writer(path, heap_mb) {
+        Err(cause) if cause.is_damage() => {
+            warn!(%cause, "the index is deleted and built anew");
+            delete(path)?;
+            open_writer(path, heap_mb)
+        }
+        opened => opened,
+    }
+}
+
+fn open_writer(path: &Path, heap_mb: usize) -> Result<MentionIndexWriter, IndexError> {
     std::fs::create_dir_all(path).map_err(|cause| IndexError::Directory { path: path.to_owned(), cause })?;
     let failed = |cause| IndexError::Failed { path: path.to_owned(), cause };
     let (schema, fields) = schema();
@@ -145,12 +183,11 @@ pub fn open(path: &Path, heap_mb: usize) -> Result<(MentionIndex, MentionIndexWr
     let index = Index::open_or_create(directory, schema).map_err(failed)?;
     let writer = index.writer_with_num_threads(1, heap_mb << 20).map_err(failed)?;
     let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(failed)?;
-    let shared = MentionIndex { path: path.to_owned(), reader: IndexReader::clone(&reader), fields };
-    Ok((shared, MentionIndexWriter { path: path.to_owned(), writer, fields, index, reader }))
+    Ok(MentionIndexWriter { path: path.to_owned(), writer, fields, index, reader })
 }
 
 /// Deletes the index in `path`, to be built anew.
-pub fn delete(path: &Path) -> Result<(), IndexError> {
+fn delete(path: &Path) -> Result<(), IndexError> {
     match std::fs::remove_dir_all(path) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
             Err(IndexError::Directory { path: path.to_owned(), cause })
@@ -197,8 +234,9 @@ impl MentionIndexWriter {
         self.writer.delete_term(Term::from_field_text(self.fields.id, &id.to_string()));
     }
 
-    /// Deletes every document.
+    /// Deletes every document, and forgets those that are not committed: tantivy would keep them in memory.
     pub fn clear(&mut self) -> Result<(), IndexError> {
+        self.writer.rollback().map_err(|cause| failed_in(&self.path, cause))?;
         self.writer.delete_all_documents().map_err(|cause| self.failed(cause))?;
         Ok(())
     }
@@ -230,10 +268,17 @@ fn failed_in(path: &Path, cause: tantivy::TantivyError) -> IndexError {
 }
 
 impl MentionIndex {
+    /// Opens the index again after it failed; the writer before must be dropped. Searches go on meanwhile.
+    pub fn reopen(&self, heap_mb: usize) -> Result<MentionIndexWriter, IndexError> {
+        let writer = open_or_replace(&self.path, heap_mb)?;
+        self.reader.store(Arc::new(IndexReader::clone(&writer.reader)));
+        Ok(writer)
+    }
+
     /// Ids of the documents that meet the condition, newest first.
     pub fn find(&self, filter: &Filter) -> Result<Vec<(Timestamp, PostId)>, IndexError> {
         let failed = |cause| failed_in(&self.path, cause);
-        let searcher = self.reader.searcher();
+        let searcher = self.reader.load().searcher();
         let found = searcher.search(&*self.query(filter), &DocSetCollector).map_err(failed)?;
         let mut addresses: Vec<_> = found.into_iter().collect();
         addresses.sort();
@@ -265,7 +310,7 @@ impl MentionIndex {
 
     /// Documents that search can see.
     pub fn documents(&self) -> u64 {
-        self.reader.searcher().num_docs()
+        self.reader.load().searcher().num_docs()
     }
 
     fn query(&self, filter: &Filter) -> Box<dyn Query> {

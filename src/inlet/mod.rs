@@ -39,8 +39,24 @@ pub struct Inbox {
 pub struct Waiting {
     pub arrival: Arrival,
     receipt: Option<oneshot::Sender<Vec<Outcome>>>,
-    progress: Arc<Progress>,
+    place: Place,
     _room: OwnedSemaphorePermit,
+}
+
+/// Counts an arrival among those that wait, for as long as it is there.
+struct Place(Arc<Progress>);
+
+impl Place {
+    fn take(progress: &Arc<Progress>) -> Self {
+        progress.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(progress.clone())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The turn has ended: nothing more can be taken in.
@@ -112,8 +128,7 @@ impl Inlet {
     pub async fn send(&self, arrival: Arrival) -> Result<(), Closed> {
         let room = self.bytes.clone().acquire_many_owned(weight(&arrival)).await.map_err(|_| Closed)?;
         self.tap.iter().for_each(|tap| tap(&arrival));
-        let waiting = Waiting { arrival, receipt: None, progress: self.progress.clone(), _room: room };
-        self.progress.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = self.waiting(arrival, None, room);
         self.queue.send(waiting).await.map_err(|_| Closed)?;
         self.arrived.notify_one();
         Ok(())
@@ -122,19 +137,24 @@ impl Inlet {
     /// Queues the arrival if there is room now; its receipt resolves once it is durable.
     pub fn offer(&self, arrival: Arrival) -> Result<Receipt, NotTaken> {
         let room = self.bytes.clone().try_acquire_many_owned(weight(&arrival)).map_err(|_| NotTaken::Full)?;
+        let place = self.queue.try_reserve().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => NotTaken::Full,
+            mpsc::error::TrySendError::Closed(()) => NotTaken::Closed,
+        })?;
         self.tap.iter().for_each(|tap| tap(&arrival));
         let (sender, receiver) = oneshot::channel();
-        let waiting = Waiting { arrival, receipt: Some(sender), progress: self.progress.clone(), _room: room };
-        self.progress.waiting.fetch_add(1, Ordering::Relaxed);
-        self.queue.try_send(waiting).map_err(|error| {
-            self.progress.waiting.fetch_sub(1, Ordering::Relaxed);
-            match error {
-                mpsc::error::TrySendError::Full(_) => NotTaken::Full,
-                mpsc::error::TrySendError::Closed(_) => NotTaken::Closed,
-            }
-        })?;
+        place.send(self.waiting(arrival, Some(sender), room));
         self.arrived.notify_one();
         Ok(Receipt(receiver))
+    }
+
+    fn waiting(
+        &self,
+        arrival: Arrival,
+        receipt: Option<oneshot::Sender<Vec<Outcome>>>,
+        room: OwnedSemaphorePermit,
+    ) -> Waiting {
+        Waiting { arrival, receipt, place: Place::take(&self.progress), _room: room }
     }
 
     /// How many cursors of this source became durable since the start. A supervisor resets its backoff when it grows.
@@ -158,9 +178,8 @@ impl Inbox {
 impl Waiting {
     /// To be called when the arrival and its cursor are durable.
     pub fn resolve(self, outcomes: Vec<Outcome>) {
-        self.progress.waiting.fetch_sub(1, Ordering::Relaxed);
         if self.arrival.cursor.is_some() {
-            self.progress.cursors.fetch_add(1, Ordering::Relaxed);
+            self.place.0.cursors.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(receipt) = self.receipt {
             // Whoever waited may have gone; what it sent is durable all the same.

@@ -77,6 +77,10 @@ pub enum PostEvent {
         id: PostId,
         order: Order,
     },
+    /// The post's author's account was erased: it goes whatever its order.
+    Erase {
+        id: PostId,
+    },
     Account {
         author: AuthorId,
         status: AuthorStatus,
@@ -140,6 +144,8 @@ rejected! {
     Scope "scope",
     /// A kind of event that carries no post.
     Irrelevant "irrelevant",
+    /// Decoding it failed inside this program, which is a mistake of ours; the log has it.
+    Fault "fault",
 }
 
 impl fmt::Display for Rejected {

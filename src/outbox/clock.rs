@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Class, Timestamp};
+use crate::store::decode;
 
 /// Waits between attempts: the last repeats. Each is drawn from its second half.
 const WAITS_S: [u64; 7] = [1, 5, 30, 120, 600, 1800, 3600];
@@ -26,9 +27,11 @@ pub struct EndpointClock {
     /// Since when no attempt has succeeded.
     failing_since: Option<Timestamp>,
     last_class: Option<Class>,
-    /// Of the address that answered 410; another address enables the endpoint again.
-    gone: Option<u64>,
+    /// Whether the endpoint answered 410.
+    gone: bool,
     concurrency: u32,
+    /// The address that all of this is about: another one starts afresh.
+    address: u64,
 }
 
 /// Why an attempt failed, for the endpoint's reasons.
@@ -55,20 +58,30 @@ pub struct ClockStatus {
     pub class: Option<&'static str>,
 }
 
-impl Default for EndpointClock {
-    fn default() -> Self {
+impl EndpointClock {
+    /// The clock of an endpoint that was never tried at this address.
+    pub fn new(address: u64) -> Self {
         Self {
             failures: 0,
             not_before: Timestamp::EPOCH,
             failing_since: None,
             last_class: None,
-            gone: None,
+            gone: false,
             concurrency: 1,
+            address,
         }
     }
-}
 
-impl EndpointClock {
+    /// The clock that the store keeps of an endpoint, as far as people are shown it.
+    pub fn kept(row: &[u8], address: u64) -> Self {
+        decode(row).map_or_else(|_| Self::new(address), |clock: Self| clock.at(address))
+    }
+
+    /// This clock if it is about `address`, else a new one.
+    pub fn at(self, address: u64) -> Self {
+        if self.address == address { self } else { Self::new(address) }
+    }
+
     /// An attempt that began at `started` succeeded: the clock starts over, and one more request may be under way.
     /// One that began before the last failure says nothing of the endpoint since, and ends no wait.
     pub fn succeed(&mut self, started: Timestamp, concurrency_max: u32) {
@@ -102,13 +115,13 @@ impl EndpointClock {
     }
 
     /// The endpoint said that it is gone for good.
-    pub fn disable(&mut self, address: u64) {
-        self.gone = Some(address);
+    pub fn disable(&mut self) {
+        self.gone = true;
     }
 
-    /// Whether the endpoint at this address said that it is gone.
-    pub fn is_disabled(&self, address: u64) -> bool {
-        self.gone == Some(address)
+    /// Whether the endpoint said that it is gone.
+    pub fn is_disabled(&self) -> bool {
+        self.gone
     }
 
     /// How many requests may be under way at `now`.
@@ -130,8 +143,8 @@ impl EndpointClock {
         Self { concurrency: before.concurrency, ..self.clone() } != *before
     }
 
-    pub fn status(&self, address: u64) -> ClockStatus {
-        let state = match (self.is_disabled(address), self.failures) {
+    pub fn status(&self) -> ClockStatus {
+        let state = match (self.gone, self.failures) {
             (true, _) => "disabled",
             (false, 0) => "ok",
             (false, _) => "failing",
@@ -141,7 +154,7 @@ impl EndpointClock {
             failures: self.failures,
             not_before: (self.failures > 0).then(|| self.not_before.to_string()),
             failing_since: self.failing_since.map(|since| since.to_string()),
-            class: self.last_class.map(Class::name),
+            class: if self.gone { Some("gone") } else { self.last_class.map(Class::name) },
         }
     }
 }
@@ -181,7 +194,7 @@ mod tests {
 
     #[test]
     fn waits_grow_from_a_second_to_an_hour_and_stay_there() {
-        let mut clock = EndpointClock::default();
+        let mut clock = EndpointClock::new(0);
         let mut now = NOW;
         let waits: Vec<u64> = (0..9)
             .map(|_| {
@@ -198,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_attempt_never_comes_before_retry_after_and_waits_a_day_at_most() {
-        let mut clock = EndpointClock::default();
+        let mut clock = EndpointClock::new(0);
         clock.fail(failure(Class::Unavailable, 90), NOW, NOW);
         assert_eq!(clock.wait(NOW), Duration::from_secs(90));
         clock.fail(failure(Class::Unavailable, 120), NOW, NOW);
@@ -211,29 +224,29 @@ mod tests {
 
     #[test]
     fn a_success_that_was_under_way_before_a_failure_does_not_end_the_wait() {
-        let mut clock = EndpointClock::default();
+        let mut clock = EndpointClock::new(0);
         let later = NOW.plus(Duration::from_millis(20));
         clock.fail(failure(Class::Unavailable, 60), NOW, later);
         clock.succeed(NOW, CONCURRENCY_MAX);
         assert_eq!(clock.wait(later), Duration::from_secs(60));
         let due = later.plus(Duration::from_secs(60));
         clock.succeed(due, CONCURRENCY_MAX);
-        assert!(clock.allowance(due) >= 1 && clock.status(0).state == "ok");
+        assert!(clock.allowance(due) >= 1 && clock.status().state == "ok");
     }
 
     #[test]
     fn requests_that_fail_together_are_one_failure_also_if_some_take_longer_to_fail() {
-        let mut clock = EndpointClock::default();
+        let mut clock = EndpointClock::new(0);
         for delay_s in [0, 0, 1, 5, 15] {
             clock.fail(failure(Class::Timeout, 0), NOW, NOW.plus(Duration::from_secs(delay_s)));
         }
         assert_eq!(clock.wait(NOW), Duration::from_secs(1));
-        assert_eq!(clock.status(0).failures, 1);
+        assert_eq!(clock.status().failures, 1);
     }
 
     #[test]
     fn an_open_breaker_lets_one_probe_through() {
-        let mut clock = EndpointClock::default();
+        let mut clock = EndpointClock::new(0);
         (0..8).for_each(|_| clock.succeed(NOW, CONCURRENCY_MAX));
         assert_eq!(clock.allowance(NOW), 9);
         let due = fail_in_a_row(&mut clock, NOW, BREAKER_FAILURES as usize);
@@ -243,10 +256,15 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_address_enables_an_endpoint_that_was_gone() {
-        let mut clock = EndpointClock::default();
-        clock.disable(1);
-        assert!(clock.is_disabled(1) && !clock.is_disabled(2));
+    fn a_changed_address_starts_afresh_also_for_an_endpoint_that_was_gone() {
+        let mut clock = EndpointClock::new(1);
+        fail_in_a_row(&mut clock, NOW, 5);
+        clock.disable();
+        assert_eq!(clock.status().class, Some("gone"));
+        assert_eq!(clock.clone().at(1), clock);
+        let changed = clock.at(2);
+        assert_eq!((changed.is_disabled(), changed.allowance(NOW)), (false, 1));
+        assert!(!changed.at(1).is_disabled(), "what is changed back is asked again");
     }
 
     #[test]
@@ -256,8 +274,8 @@ mod tests {
             change(&mut after);
             after.is_worth_keeping(before)
         };
-        let fresh = EndpointClock::default();
-        assert!(is_kept(&fresh, &|clock| clock.disable(1)));
+        let fresh = EndpointClock::new(0);
+        assert!(is_kept(&fresh, &|clock| clock.disable()));
         assert!(is_kept(&fresh, &|clock| clock.fail(failure(Class::Connect, 0), NOW, NOW)));
         assert!(!is_kept(&fresh, &|clock| clock.succeed(NOW, CONCURRENCY_MAX)));
         let mut failed = fresh;
@@ -267,12 +285,12 @@ mod tests {
 
     #[test]
     fn a_machine_whose_clock_was_years_ahead_does_not_wait_for_years() {
-        let mut clock = EndpointClock::default();
+        let mut clock = EndpointClock::new(0);
         let ahead = NOW.plus(Duration::from_hours(24 * 3650));
         clock.fail(failure(Class::Connect, 0), ahead, ahead);
         assert_eq!((clock.wait(NOW), clock.allowance(NOW)), (Duration::ZERO, 1));
         clock.succeed(NOW, CONCURRENCY_MAX);
-        assert_eq!(clock.status(0).state, "ok");
+        assert_eq!(clock.status().state, "ok");
     }
 
     /// What may happen to a clock: time passes, and of the requests under way one ends.
@@ -295,7 +313,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_wait_lies_in_the_second_half_of_its_step(failures in 1_usize..20, jitter in 0.0_f64..1.0) {
-            let mut clock = EndpointClock::default();
+            let mut clock = EndpointClock::new(0);
             let mut now = NOW;
             for step in 0..failures {
                 clock.fail(Failure { jitter, ..failure(Class::Connect, 0) }, now, now);
@@ -309,7 +327,7 @@ mod tests {
         /// Requests start whenever the clock allows it, and end in any order, long after.
         #[test]
         fn no_request_starts_before_a_retry_after_and_the_allowance_is_bounded(steps in prop::collection::vec(step(), 1..200)) {
-            let mut clock = EndpointClock::default();
+            let mut clock = EndpointClock::new(0);
             let (mut now, mut asked_until) = (NOW, NOW);
             let mut under_way: Vec<Timestamp> = Vec::new();
             for step in steps {

@@ -8,12 +8,14 @@ use crate::model::{ThreadId, Timestamp};
 use crate::store::OutboxRow;
 
 /// Deliveries of one endpoint that are looked at together.
-pub const WINDOW_ROWS_MAX: usize = 512;
+const WINDOW_ROWS: usize = 512;
+/// The same while a few threads with many deliveries would fill the window and hold back all others.
+const WINDOW_ROWS_MAX: usize = 16_384;
 
 /// The window of one endpoint, by position.
-#[derive(Default)]
 pub struct Window {
     rows: BTreeMap<u64, Entry>,
+    rows_max: usize,
     /// The position from which rows have not been read.
     read_to: u64,
     settled: u64,
@@ -22,12 +24,36 @@ pub struct Window {
 struct Entry {
     seq: u64,
     thread: Option<ThreadId>,
-    created_at: Timestamp,
+    waits_since: Timestamp,
+    bytes: u64,
     attempts: u32,
     refusals: u32,
     replay: bool,
     in_flight: bool,
     not_before: Timestamp,
+}
+
+/// A delivery that waits, without its body.
+pub struct Waiting {
+    position: u64,
+    entry: Entry,
+}
+
+impl Waiting {
+    pub fn of(position: u64, row: &OutboxRow) -> Self {
+        let entry = Entry {
+            seq: row.seq,
+            thread: row.thread,
+            waits_since: row.waits_since,
+            bytes: row.body.len() as u64,
+            attempts: row.attempts,
+            refusals: row.refusals,
+            replay: row.replay,
+            in_flight: false,
+            not_before: Timestamp::EPOCH,
+        };
+        Self { position, entry }
+    }
 }
 
 /// What an attempt needs to know besides the body.
@@ -36,27 +62,28 @@ pub struct Picked {
     pub position: u64,
     pub attempt: u32,
     pub refusals: u32,
-    pub created_at: Timestamp,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), rows_max: WINDOW_ROWS, read_to: 0, settled: 0 }
+    }
 }
 
 impl Window {
-    /// Where to read on, and how many rows there is room for.
-    pub fn wants(&self) -> (u64, usize) {
-        (self.read_to, WINDOW_ROWS_MAX.saturating_sub(self.rows.len()))
+    /// Where to read on, and how many rows there is room for; none until it is worth a read.
+    pub fn wants(&self) -> Option<(u64, usize)> {
+        let room = self.rows_max.saturating_sub(self.rows.len());
+        (room >= self.rows_max / 4).then_some((self.read_to, room))
     }
 
-    pub fn add(&mut self, position: u64, row: &OutboxRow) {
+    /// Nothing in the window may go, and there is more behind it: more is looked at, up to a bound.
+    pub fn widen(&mut self) {
+        self.rows_max = (self.rows_max * 2).min(WINDOW_ROWS_MAX);
+    }
+
+    pub fn add(&mut self, Waiting { position, entry }: Waiting) {
         self.read_to = self.read_to.max(position + 1);
-        let entry = Entry {
-            seq: row.seq,
-            thread: row.thread,
-            created_at: row.created_at,
-            attempts: row.attempts,
-            refusals: row.refusals,
-            replay: row.replay,
-            in_flight: false,
-            not_before: Timestamp::EPOCH,
-        };
         self.rows.insert(position, entry);
         self.move_settled();
     }
@@ -68,32 +95,46 @@ impl Window {
             let free = entry.thread.is_none_or(|thread| busy.insert(thread));
             if free && !entry.in_flight && entry.not_before <= now {
                 entry.in_flight = true;
-                return Some(Picked {
-                    position,
-                    attempt: entry.attempts + 1,
-                    refusals: entry.refusals,
-                    created_at: entry.created_at,
-                });
+                return Some(Picked { position, attempt: entry.attempts + 1, refusals: entry.refusals });
             }
         }
         None
     }
 
-    /// Deliveries that are older than `expiry` and not under way, oldest first.
+    /// Deliveries that have waited for `expiry` and are not under way, oldest first.
     pub fn expired(&self, now: Timestamp, expiry: Duration) -> Vec<u64> {
-        let old = |entry: &&Entry| !entry.in_flight && now.since(entry.created_at) >= expiry;
+        let old = |entry: &&Entry| !entry.in_flight && now.since(entry.waits_since) >= expiry;
         self.rows.iter().filter(|(_, entry)| old(entry)).map(|(&position, _)| position).collect()
     }
 
-    /// The oldest delivery that is not under way.
-    pub fn oldest_idle(&self) -> Option<u64> {
-        self.rows.iter().find(|(_, entry)| !entry.in_flight).map(|(&position, _)| position)
+    /// The oldest deliveries that are not under way and together free this many bytes, or all of them.
+    pub fn oldest_idle(&self, bytes: u64) -> Vec<u64> {
+        let mut freed = 0;
+        let idle = self.rows.iter().filter(|(_, entry)| !entry.in_flight);
+        idle.take_while(|(_, entry)| {
+            let is_needed = freed < bytes;
+            freed += entry.bytes;
+            is_needed
+        })
+        .map(|(&position, _)| position)
+        .collect()
     }
 
     /// The delivery is settled, or gone from the store.
     pub fn remove(&mut self, position: u64) {
         self.rows.remove(&position);
+        if self.rows.len() < WINDOW_ROWS / 2 {
+            self.rows_max = WINDOW_ROWS;
+        }
         self.move_settled();
+    }
+
+    /// The delivery is not sent before `until`; no attempt was made.
+    pub fn hold(&mut self, position: u64, until: Timestamp) {
+        if let Some(entry) = self.rows.get_mut(&position) {
+            entry.in_flight = false;
+            entry.not_before = until;
+        }
     }
 
     /// The attempt failed and the delivery stays; a refused one waits on its own clock.
@@ -108,25 +149,25 @@ impl Window {
         }
     }
 
-    /// When the next delivery that waits on its own clock may be sent.
-    pub fn next_refused(&self) -> Option<Timestamp> {
+    /// When the next delivery that still waits on its own clock may be sent.
+    pub fn next_refused(&self, now: Timestamp) -> Option<Timestamp> {
         self.rows
             .values()
-            .filter(|entry| !entry.in_flight && entry.not_before > Timestamp::EPOCH)
+            .filter(|entry| !entry.in_flight && entry.not_before > now)
             .map(|entry| entry.not_before)
             .min()
     }
 
     pub fn oldest_at(&self) -> Option<Timestamp> {
-        self.rows.values().next().map(|entry| entry.created_at)
+        self.rows.values().next().map(|entry| entry.waits_since)
     }
 
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Everything up to this seq is delivered, dead or superseded. `seq_next` is the endpoint's next seq, given when
-    /// no row waits outside the window.
+    /// Everything up to this seq is delivered, dead or superseded. `seq_next` is the endpoint's next seq as it was before
+    /// the window took in every row that waited.
     pub fn settled(&mut self, seq_next: Option<u64>) -> u64 {
         if let (true, Some(next)) = (self.rows.values().all(|entry| entry.replay), seq_next) {
             self.settled = self.settled.max(next.saturating_sub(1));
@@ -156,8 +197,10 @@ mod tests {
             event: "mention.matched".to_owned(),
             mention: None,
             thread: (!thread.is_empty()).then(|| ThreadId::of("n", thread)),
+            author: None,
             queries: Vec::new(),
             created_at: NOW,
+            waits_since: NOW,
             arrived_at: NOW,
             replay: false,
             attempts: 0,
@@ -170,7 +213,7 @@ mod tests {
     fn window(threads: &[&str]) -> Window {
         let mut window = Window::default();
         for (at, thread) in threads.iter().enumerate() {
-            window.add(at as u64 + 1, &row(at as u64 + 1, thread));
+            window.add(Waiting::of(at as u64 + 1, &row(at as u64 + 1, thread)));
         }
         window
     }
@@ -197,6 +240,47 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_that_are_not_under_way_make_room() {
+        let mut window = Window::default();
+        for position in 1..=4 {
+            window.add(Waiting::of(position, &OutboxRow { body: vec![0; 10], ..row(position, "") }));
+        }
+        assert_eq!(window.pick(NOW).map(|picked| picked.position), Some(1));
+        assert_eq!(window.oldest_idle(0), [0; 0]);
+        assert_eq!(window.oldest_idle(1), [2]);
+        assert_eq!(window.oldest_idle(11), [2, 3]);
+        assert_eq!(window.oldest_idle(1000), [2, 3, 4]);
+    }
+
+    #[test]
+    fn a_thread_that_fills_the_window_does_not_hide_the_others_for_ever() {
+        let mut window = Window::default();
+        let (mut next, mut reads) = (1, 0);
+        let mut read = |window: &mut Window| {
+            let Some((_, room)) = window.wants() else { return };
+            reads += 1;
+            for _ in 0..room {
+                let thread = if next == 3_000 { "other" } else { "viral" };
+                window.add(Waiting::of(next, &row(next, thread)));
+                next += 1;
+            }
+        };
+        read(&mut window);
+        assert_eq!(window.pick(NOW).map(|picked| picked.position), Some(1));
+        while window.pick(NOW).is_none() {
+            window.widen();
+            read(&mut window);
+            assert!(window.len() <= WINDOW_ROWS_MAX);
+        }
+        assert!(reads < 10);
+        assert!(window.rows[&3_000].in_flight);
+        for position in 1..4_096 {
+            window.remove(position);
+        }
+        assert_eq!(window.rows_max, WINDOW_ROWS);
+    }
+
+    #[test]
     fn settled_follows_the_oldest_that_waits() {
         let mut window = window(&["", "", ""]);
         assert_eq!(window.settled(None), 0);
@@ -206,7 +290,7 @@ mod tests {
         assert_eq!(window.settled(None), 2);
         window.remove(3);
         assert_eq!(window.settled(Some(4)), 3);
-        window.add(9, &OutboxRow { replay: true, ..row(1, "") });
+        window.add(Waiting::of(9, &OutboxRow { replay: true, ..row(1, "") }));
         assert_eq!(window.settled(Some(4)), 3);
     }
 }

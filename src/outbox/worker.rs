@@ -1,11 +1,12 @@
 //! One task per endpoint: reads what waits, makes attempts within the endpoint's allowance, submits the results.
 //! Nothing on disk says that a delivery is under way: after a crash it is simply made again, with the same id.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -18,10 +19,14 @@ use crate::store::{DeadReason, OutboxKey, ReadError, Settle, Store, WriterClosed
 
 use super::Sink;
 use super::clock::{EndpointClock, Failure, REFUSALS_MAX, refusal_wait};
-use super::window::{Picked, Window};
+use super::window::{Picked, Waiting, Window};
 
 /// How often an endpoint looks at its oldest deliveries when nothing else wakes it.
 const IDLE_PERIOD: Duration = Duration::from_secs(30);
+/// How long a delivery waits whose attempt broke off inside this program.
+const BROKEN_WAIT: Duration = Duration::from_mins(1);
+/// How often it is looked whether a hidden account is back.
+const HIDDEN_WAIT: Duration = Duration::from_mins(10);
 
 /// Bounds over all endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,21 +66,26 @@ impl Outbox {
 
     /// Runs one endpoint until the stop, then waits for its requests under way, in bounded time.
     pub async fn run<S: Sink>(self, plan: EndpointPlan, sink: S) {
-        let slug = plan.slug.clone();
+        let (slug, writer) = (plan.slug.clone(), self.writer.clone());
         let worker = Worker {
             waker: self.writer.waker(&plan.slug),
+            clock: EndpointClock::new(plan.address),
             own: self,
             plan,
             sink: Arc::new(sink),
-            clock: EndpointClock::default(),
             window: Window::default(),
             attempts: JoinSet::new(),
+            under_way: HashMap::new(),
             unread: true,
+            seq_read: None,
+            permit: None,
+            starved: false,
         };
         match worker.run().await {
             Ok(()) | Err(Ended::Writer) => {}
             Err(Ended::Read(cause)) => {
-                error!(endpoint = %slug, %cause, "deliveries cannot be read; this endpoint stops")
+                error!(endpoint = %slug, "deliveries cannot be read");
+                writer.report(cause);
             }
         }
     }
@@ -107,27 +117,43 @@ struct Worker<S> {
     clock: EndpointClock,
     window: Window,
     attempts: JoinSet<Result<Finished, ReadError>>,
+    /// Which delivery each of them is about.
+    under_way: HashMap<tokio::task::Id, u64>,
     /// Whether the store may hold rows that the window has not seen.
     unread: bool,
+    /// The endpoint's next seq before the window took in every row that waited.
+    seq_read: Option<u64>,
+    /// One of all endpoints' requests, waited for and not used yet.
+    permit: Option<OwnedSemaphorePermit>,
+    /// Whether a delivery could go if all endpoints together had fewer requests under way.
+    starved: bool,
 }
 
 /// How one attempt came back.
 struct Finished {
     picked: Picked,
-    /// None if the delivery was withdrawn before it was sent.
-    attempt: Option<Attempt>,
+    end: End,
     started: Timestamp,
     arrived_at: Timestamp,
+}
+
+enum End {
+    Attempted(Attempt),
+    /// The delivery was withdrawn before it was sent.
+    Withdrawn,
+    /// Its author's account is hidden now: it waits until that ends, or until it expires.
+    Hidden,
 }
 
 impl<S: Sink> Worker<S> {
     async fn run(mut self) -> Result<(), Ended> {
         if let Some(row) = self.read(|store, slug| store.endpoint(slug)).await? {
             // An endpoint that was never tried has no clock yet; a damaged one must not hide that it is gone.
-            self.clock = match row.clock.as_slice() {
-                [] => EndpointClock::default(),
-                clock => decode(clock).map_err(|cause| ReadError::Row { family: "endpoint", cause })?,
-            };
+            if !row.clock.is_empty() {
+                let clock: EndpointClock =
+                    decode(&row.clock).map_err(|cause| ReadError::Row { family: "endpoint", cause })?;
+                self.clock = clock.at(self.plan.address);
+            }
         }
         while !self.own.stop.is_cancelled() {
             self.refill().await?;
@@ -141,16 +167,24 @@ impl<S: Sink> Worker<S> {
 
     /// Reads rows into the window while there is room.
     async fn refill(&mut self) -> Result<(), Ended> {
-        let (from, room) = self.window.wants();
-        if !self.unread || room == 0 {
-            return Ok(());
+        let Some((from, room)) = self.window.wants().filter(|_| self.unread) else { return Ok(()) };
+        // Before the rows: what is committed in between is not taken for settled.
+        let seq_next = self.own.writer.endpoint(&self.plan.slug).map(|row| row.seq_next);
+        // Row by row: a window of rows with their bodies may be more than fits.
+        let waiting = self.read(move |store, slug| {
+            let mut waiting = Vec::new();
+            store.each_outbox(slug, from, |position, row| {
+                waiting.push(Waiting::of(position, &row));
+                waiting.len() < room
+            })?;
+            Ok(waiting)
+        });
+        let waiting = waiting.await?;
+        self.unread = waiting.len() == room;
+        if !self.unread {
+            self.seq_read = seq_next;
         }
-        self.unread = false;
-        let rows = self.read(move |store, slug| store.outbox(slug, from, room)).await?;
-        self.unread = rows.len() == room;
-        for (position, row) in &rows {
-            self.window.add(*position, row);
-        }
+        waiting.into_iter().for_each(|waiting| self.window.add(waiting));
         Ok(())
     }
 
@@ -164,8 +198,9 @@ impl<S: Sink> Worker<S> {
             .map(|position| (position, DeadReason::Expired))
             .collect();
         let pending = self.own.writer.endpoint(&self.plan.slug).map_or(0, |row| row.bytes_pending);
-        if pending > self.plan.quota_bytes && dead.is_empty() {
-            dead.extend(self.window.oldest_idle().map(|position| (position, DeadReason::Quota)));
+        if dead.is_empty() {
+            let excess = pending.saturating_sub(self.plan.quota_bytes);
+            dead.extend(self.window.oldest_idle(excess).into_iter().map(|position| (position, DeadReason::Quota)));
         }
         if dead.is_empty() {
             return Ok(());
@@ -179,21 +214,35 @@ impl<S: Sink> Worker<S> {
             let cause = reason.name().to_owned();
             settles.push(Settle::Dead { endpoint: self.plan.slug.clone(), position, at: now, cause, reason });
         }
-        Ok(self.own.writer.settle(settles).await?)
+        self.own.writer.settle(settles).await?;
+        // The bytes that wait are as last written: counted before, more would be given up than is too much.
+        Ok(self.own.writer.until_written().await?)
     }
 
     /// Starts as many attempts as the clock allows.
     async fn send(&mut self) {
-        if self.clock.is_disabled(self.plan.address) {
+        let now = clock::now();
+        let mut held = self.permit.take();
+        self.starved = false;
+        if self.clock.is_disabled() {
             return;
         }
-        let now = clock::now();
         while self.attempts.len() < self.clock.allowance(now).min(self.plan.concurrency_max) as usize {
-            let Ok(permit) = self.own.in_flight.clone().try_acquire_owned() else { return };
-            let Some(picked) = self.window.pick(now) else { return };
-            let outside = !self.unread;
-            let seq_next = self.own.writer.endpoint(&self.plan.slug).map(|row| row.seq_next).filter(|_| outside);
-            let settled = self.window.settled(seq_next);
+            // One request of each endpoint needs nobody's leave: endpoints that hang can use up what is shared.
+            let is_first = self.attempts.is_empty();
+            let free = || self.own.in_flight.clone().try_acquire_owned().ok();
+            let permit = if is_first { None } else { held.take().or_else(free) };
+            if permit.is_none() && !is_first {
+                self.starved = self.window.len() > self.attempts.len();
+                return;
+            }
+            let Some(picked) = self.window.pick(now) else {
+                if self.unread {
+                    self.window.widen();
+                }
+                return;
+            };
+            let settled = self.window.settled(self.seq_read);
             let attempt = Try {
                 store: self.own.store.clone(),
                 key: OutboxKey { endpoint: self.plan.slug.clone(), position: picked.position },
@@ -201,17 +250,22 @@ impl<S: Sink> Worker<S> {
                 settled,
             };
             let sink = self.sink.clone();
-            self.attempts.spawn(async move {
+            let position = picked.position;
+            let task = self.attempts.spawn(async move {
                 let finished = attempt.make(&*sink).await;
                 drop(permit);
                 finished
             });
+            self.under_way.insert(task.id(), position);
         }
     }
 
     async fn wait(&mut self) -> Result<(), Ended> {
+        if self.unread && self.window.wants().is_some() {
+            return Ok(());
+        }
         let now = clock::now();
-        let refused = self.window.next_refused().map(|until| until.since(now));
+        let refused = self.window.next_refused(now).map(|until| until.since(now));
         let clock_wait = Some(self.clock.wait(now)).filter(|wait| !wait.is_zero());
         let soonest = refused
             .into_iter()
@@ -226,14 +280,18 @@ impl<S: Sink> Worker<S> {
                 self.unread = true;
                 Ok(())
             }
-            Some(finished) = self.attempts.join_next(), if !idle => self.finish(finished).await,
+            Some(finished) = self.attempts.join_next_with_id(), if !idle => self.finish(finished).await,
+            permit = self.own.in_flight.clone().acquire_owned(), if self.starved => {
+                self.permit = permit.ok();
+                Ok(())
+            }
             () = tokio::time::sleep(soonest) => Ok(()),
         }
     }
 
     async fn drain(mut self) -> Result<(), Ended> {
         let deadline = tokio::time::Instant::now() + self.own.drain;
-        while let Ok(Some(finished)) = tokio::time::timeout_at(deadline, self.attempts.join_next()).await {
+        while let Ok(Some(finished)) = tokio::time::timeout_at(deadline, self.attempts.join_next_with_id()).await {
             self.finish(finished).await?;
         }
         Ok(())
@@ -241,19 +299,31 @@ impl<S: Sink> Worker<S> {
 
     async fn finish(
         &mut self,
-        joined: Result<Result<Finished, ReadError>, tokio::task::JoinError>,
+        joined: Result<(tokio::task::Id, Result<Finished, ReadError>), tokio::task::JoinError>,
     ) -> Result<(), Ended> {
+        let (task, joined) = match joined {
+            Ok((task, finished)) => (task, Ok(finished?)),
+            Err(cause) => (cause.id(), Err(cause)),
+        };
+        let position = self.under_way.remove(&task).expect("every attempt is about a delivery");
         let finished = match joined {
-            Ok(finished) => finished?,
+            Ok(finished) => finished,
             Err(cause) => {
-                error!(endpoint = %self.plan.slug, %cause, "an attempt panicked; its delivery waits for the next start");
+                error!(endpoint = %self.plan.slug, %cause, "an attempt broke off; it is made again later");
+                self.window.hold(position, clock::now().plus(BROKEN_WAIT));
                 return Ok(());
             }
         };
-        let position = finished.picked.position;
-        let Some(attempt) = &finished.attempt else {
-            self.window.remove(position);
-            return Ok(());
+        let attempt = match &finished.end {
+            End::Attempted(attempt) => attempt,
+            End::Withdrawn => {
+                self.window.remove(position);
+                return Ok(());
+            }
+            End::Hidden => {
+                self.window.hold(position, clock::now().plus(HIDDEN_WAIT));
+                return Ok(());
+            }
         };
         self.count(&finished, attempt);
         let settle = self.decide(&finished, attempt.clone());
@@ -261,9 +331,6 @@ impl<S: Sink> Worker<S> {
         self.move_clock(attempt, finished.started);
         if self.clock.is_worth_keeping(&before) {
             self.own.writer.keep_clock(self.plan.slug.clone(), encode(&self.clock)).await?;
-        }
-        if self.window.wants().1 > 0 {
-            self.unread |= self.window.len() < super::window::WINDOW_ROWS_MAX / 2;
         }
         Ok(self.own.writer.settle(vec![settle]).await?)
     }
@@ -319,14 +386,14 @@ impl<S: Sink> Worker<S> {
         match attempt {
             // A refusal is the message's fault: the endpoint is well.
             Attempt::Delivered | Attempt::Reject { .. } => {
-                if self.clock.allowance(clock::now()) <= 1 && self.clock != EndpointClock::default() {
+                if self.clock.status().state != "ok" {
                     info!(endpoint = %self.plan.slug, "the endpoint answers");
                 }
                 self.clock.succeed(started, self.plan.concurrency_max);
             }
             Attempt::Gone => {
                 error!(endpoint = %self.plan.slug, "the endpoint says that it is gone (410); deliveries wait until its address changes");
-                self.clock.disable(self.plan.address);
+                self.clock.disable();
             }
             Attempt::Retry { class, after, cause } => {
                 let failure = Failure { class: *class, retry_after: *after, jitter: rand::rng().random() };
@@ -371,10 +438,20 @@ impl Try {
     async fn make<S: Sink>(self, sink: &S) -> Result<Finished, ReadError> {
         let Self { store, key, picked, settled } = self;
         let reader = store.clone();
-        let row = tokio::task::spawn_blocking(move || reader.outbox_row(&key)).await.expect("reads do not panic")?;
-        let Some(row) = row else {
+        let read = tokio::task::spawn_blocking(move || {
+            let row = reader.outbox_row(&key)?;
+            let is_hidden = match row.as_ref().and_then(|row| row.author) {
+                Some(author) => reader.is_hidden(author)?,
+                None => false,
+            };
+            Ok::<_, ReadError>((row, is_hidden))
+        });
+        let unsent = |end| Finished { picked, end, started: clock::now(), arrived_at: clock::now() };
+        let row = match read.await.expect("reads do not panic")? {
             // Withdrawn since it was read into the window: what was deleted is not sent.
-            return Ok(Finished { picked, attempt: None, started: clock::now(), arrived_at: clock::now() });
+            (None, _) => return Ok(unsent(End::Withdrawn)),
+            (Some(_), true) => return Ok(unsent(End::Hidden)),
+            (Some(row), false) => row,
         };
         let rendered = Rendered {
             id: row.id,
@@ -392,6 +469,6 @@ impl Try {
         if attempt == Attempt::Delivered {
             crash::point(Point::DeliverAfterAccept);
         }
-        Ok(Finished { picked, attempt: Some(attempt), started, arrived_at: row.arrived_at })
+        Ok(Finished { picked, end: End::Attempted(attempt), started, arrived_at: row.arrived_at })
     }
 }

@@ -9,12 +9,12 @@ use crate::model::{
 };
 use crate::projects::Live;
 use crate::store::{
-    AccountRow, Holding, KnownPost, MentionRow, MentionState, MentionWrite, NearRow, PostState, PostWrite, Tally,
-    Totals, TurnCommit,
+    AccountRow, Erasure, Holding, KnownPost, MentionRow, MentionState, MentionWrite, NearRow, PostState, PostWrite,
+    Tally, Totals, TurnCommit,
 };
 
 use super::announce;
-use super::knowledge::Knowledge;
+use super::knowledge::{Knowledge, Relative};
 use super::sighting::{Sighting, cluster_of};
 
 /// Characters of a parent's or root's text that travel with a reply.
@@ -34,9 +34,17 @@ pub struct Decided {
 
 /// Folds the sightings over what is known. `now` is the time of the decision.
 pub fn decide(sightings: Vec<Sighting>, knowledge: &mut Knowledge, live: &Live, now: Timestamp) -> Decided {
-    let mut fold =
-        Fold { knowledge, live, now, decided: Decided::default(), posts: BTreeMap::new(), mentions: BTreeMap::new() };
-    for sighting in sightings {
+    let mut fold = Fold {
+        knowledge,
+        live,
+        now,
+        at: 0,
+        decided: Decided::default(),
+        posts: BTreeMap::new(),
+        mentions: BTreeMap::new(),
+    };
+    for (at, sighting) in sightings.into_iter().enumerate() {
+        fold.at = at;
         let source = sighting.source.clone();
         let outcome = fold.sighting(sighting);
         let tally = match outcome {
@@ -58,6 +66,8 @@ struct Fold<'a> {
     knowledge: &'a mut Knowledge,
     live: &'a Live,
     now: Timestamp,
+    /// The place of the sighting in its batch.
+    at: usize,
     decided: Decided,
     /// The batch's last word on each post.
     posts: BTreeMap<PostId, PostWrite>,
@@ -71,6 +81,10 @@ struct Announcement {
     held: BTreeMap<String, Holding>,
     /// The revision when the batch began; 0 for none.
     revision: u32,
+    /// The projects that it matched when the batch began.
+    projects: BTreeSet<String>,
+    /// Where in the batch it was first made or changed: receivers hear of mentions in this order.
+    at: usize,
     /// Whether its endpoints are to be told.
     told: bool,
 }
@@ -81,6 +95,7 @@ impl Fold<'_> {
         match event {
             PostEvent::Upsert { post, order, quiet } => self.upsert(*post, order, quiet, (matches, verdict)),
             PostEvent::Delete { id, order } => self.delete(id, order),
+            PostEvent::Erase { id } => self.erase(id),
             PostEvent::Account { author, status, order } => self.account(author, status, order),
             PostEvent::Gap { source, from, to, why } => {
                 let gap = announce::Gap { source: &source, from: &from, to: &to, why: &why };
@@ -114,7 +129,7 @@ impl Fold<'_> {
             }
         }
         let seq = self.next_seq();
-        let mentioned = self.mention(&post, known.is_some(), quiet, found);
+        let mentioned = self.mention(&post, known, quiet, found);
         let written = KnownPost {
             seq,
             order,
@@ -125,7 +140,7 @@ impl Fold<'_> {
             mentioned,
         };
         let replaces = known.filter(|known| known.state == PostState::Live).map(|known| known.seq);
-        self.knowledge.note_relative(post.id, Some(&post), true);
+        self.knowledge.note_relative(post.id, || Relative::Here(Box::new(post.clone())));
         self.write_post(post.id, written, Some(post), replaces);
         if replaces.is_some() { Outcome::Edited } else { Outcome::Created }
     }
@@ -174,7 +189,7 @@ impl Fold<'_> {
         }
         let tombstone = KnownPost { seq: self.next_seq(), order, hash: 0, state: PostState::Tombstone, ..known };
         self.write_post(id, tombstone, None, Some(known.seq));
-        self.knowledge.note_relative(id, None, true);
+        self.knowledge.note_relative(id, || Relative::Gone);
         if let Some(mut row) = self.knowledge.mentions.get(&id).cloned() {
             row.revision += 1;
             row.state = MentionState::Deleted;
@@ -192,15 +207,31 @@ impl Fold<'_> {
         Outcome::Deleted
     }
 
+    /// Deletes a post whatever its order: its author's account is gone.
+    fn erase(&mut self, id: PostId) -> Outcome {
+        match self.knowledge.posts.get(&id) {
+            Some(known) if known.state == PostState::Live => {
+                let order = Order(known.order.0.saturating_add(1));
+                self.delete(id, order)
+            }
+            _ => Outcome::Unchanged,
+        }
+    }
+
     fn account(&mut self, author: AuthorId, status: AuthorStatus, order: Order) -> Outcome {
         let known = self.knowledge.accounts.get(&author);
         if known.is_some_and(|known| order <= known.order) {
             return Outcome::Unchanged;
         }
+        if known.is_none() && status == AuthorStatus::Active {
+            // What the network says of nearly everyone is what is taken for granted.
+            return Outcome::Declared;
+        }
         let is_erased = status == AuthorStatus::Erased;
         // An erasure under way goes on, also if the account comes back.
-        let erase_from = if is_erased { Some(0) } else { known.and_then(|known| known.erase_from) };
-        let row = AccountRow { status, order, erase_from };
+        let everything = Erasure { from: 0, below: self.knowledge.post_next };
+        let erasure = if is_erased { Some(everything) } else { known.and_then(|known| known.erasure) };
+        let row = AccountRow { status, order, erasure };
         self.knowledge.accounts.insert(author, row);
         self.decided.commit.accounts.push((author, row));
         if is_erased {
@@ -210,14 +241,25 @@ impl Fold<'_> {
     }
 
     /// Makes or changes the mention of a post. Returns whether there is one.
-    fn mention(&mut self, post: &Post, seen: bool, quiet: bool, found: (Vec<Match>, Option<Verdict>)) -> bool {
+    fn mention(
+        &mut self,
+        post: &Post,
+        known: Option<KnownPost>,
+        quiet: bool,
+        found: (Vec<Match>, Option<Verdict>),
+    ) -> bool {
         let (matches, verdict) = found;
         let before = self.knowledge.mentions.get(&post.id).cloned();
         let Some(before) = before else {
-            if matches.is_empty() || (quiet && !seen) {
+            if matches.is_empty() {
+                // A mention that retention dropped leaves its mark: the post is known for ever.
+                return known.is_some_and(|known| known.mentioned);
+            }
+            if quiet && known.is_none() {
                 return false;
             }
-            let row = self.new_mention(post, matches, verdict, seen);
+            let is_edit = known.is_some_and(|known| known.state == PostState::Live);
+            let row = self.new_mention(post, matches, verdict, is_edit);
             self.announce(post.id, row, true);
             return true;
         };
@@ -228,8 +270,8 @@ impl Fold<'_> {
             post: post.clone(),
             verdict: verdict.unwrap_or(before.verdict),
             matches,
-            parent: self.excerpt(post.thread.parent).or(before.parent),
-            root: self.excerpt(post.thread.root).or(before.root),
+            parent: self.excerpt(post.thread.parent, before.parent),
+            root: self.excerpt(post.thread.root, before.root),
             matched_at: self.now,
             edited: true,
             ..before
@@ -248,8 +290,8 @@ impl Fold<'_> {
             post: post.clone(),
             verdict: verdict.unwrap_or_default(),
             matches,
-            parent: self.excerpt(post.thread.parent),
-            root: self.excerpt(post.thread.root),
+            parent: self.excerpt(post.thread.parent, None),
+            root: self.excerpt(post.thread.root, None),
             cluster,
             cluster_first: near.first,
             cluster_size: near.size,
@@ -272,8 +314,13 @@ impl Fold<'_> {
         near
     }
 
-    fn excerpt(&self, id: Option<PostId>) -> Option<Excerpt> {
-        let post = self.knowledge.relatives.get(&id?)?.as_ref()?;
+    /// What a relative says; `before` is what it said when it was last seen.
+    fn excerpt(&self, id: Option<PostId>, before: Option<Excerpt>) -> Option<Excerpt> {
+        let post = match self.knowledge.relatives.get(&id?) {
+            Some(Relative::Here(post)) => post,
+            Some(Relative::Gone) => return None,
+            Some(Relative::Unseen) | None => return before,
+        };
         let author = post.author.handle.clone().or_else(|| post.author.name.clone());
         let text =
             post.text.char_indices().nth(EXCERPT_CHARS_MAX).map_or(post.text.as_str(), |(end, _)| &post.text[..end]);
@@ -281,31 +328,44 @@ impl Fold<'_> {
     }
 
     fn announce(&mut self, id: PostId, row: MentionRow, told: bool) {
-        let (held, revision, told_before) = match self.mentions.remove(&id) {
-            Some(before) => (before.held, before.revision, before.told),
-            None => match self.knowledge.mentions.get(&id) {
-                Some(before) => (before.endpoints.clone(), before.revision, false),
-                None => (BTreeMap::new(), 0, false),
+        let announcement = match (self.mentions.remove(&id), self.knowledge.mentions.get(&id)) {
+            (Some(before), _) => Announcement { row: row.clone(), told: told || before.told, ..before },
+            (None, Some(before)) => Announcement {
+                row: row.clone(),
+                held: before.endpoints.clone(),
+                revision: before.revision,
+                projects: projects_of(before),
+                at: self.at,
+                told,
+            },
+            (None, None) => Announcement {
+                row: row.clone(),
+                held: BTreeMap::new(),
+                revision: 0,
+                projects: BTreeSet::new(),
+                at: self.at,
+                told,
             },
         };
-        self.knowledge.mentions.insert(id, row.clone());
-        self.mentions.insert(id, Announcement { row, held, revision, told: told || told_before });
+        self.knowledge.mentions.insert(id, row);
+        self.mentions.insert(id, announcement);
     }
 
-    fn finish(self) -> Decided {
+    fn finish(mut self) -> Decided {
         let mut decided = self.decided;
-        for (id, announcement) in self.mentions {
-            let Announcement { mut row, held, revision, told } = announcement;
+        let mut mentions: Vec<_> = self.mentions.into_iter().collect();
+        mentions.sort_by_key(|(_, announcement)| announcement.at);
+        for (id, announcement) in mentions {
+            let Announcement { mut row, held, revision, projects, told, .. } = announcement;
             let withdraw = row.state == MentionState::Deleted;
             if revision == 0 && withdraw {
                 // Made and deleted within one batch: nobody ever heard of it.
+                self.posts.entry(id).and_modify(|write| write.known.mentioned = false);
                 continue;
             }
             // However often the batch changed it, the outside sees one step.
             row.revision = revision + 1;
-            if revision == 0 {
-                count_mention(&mut decided.commit.totals, id, &row);
-            }
+            count_mention(&mut decided.commit.totals, id, &row, &projects);
             let deliveries = match told {
                 true => announce::mention(id, &mut row, &held, self.live),
                 false => Vec::new(),
@@ -318,12 +378,16 @@ impl Fold<'_> {
     }
 }
 
-fn count_mention(totals: &mut Totals, id: PostId, row: &MentionRow) {
-    let projects: BTreeSet<&str> = row.matches.iter().map(|found| found.project.as_str()).collect();
-    for project in projects {
+/// Counts the mention for every project that did not have it before.
+fn count_mention(totals: &mut Totals, id: PostId, row: &MentionRow, before: &BTreeSet<String>) {
+    for project in projects_of(row).difference(before) {
         totals.add(Tally::MentionsCreated, project, 1);
         totals.add(Tally::MentionsCopied, project, u64::from(row.cluster_first != id));
     }
+}
+
+fn projects_of(row: &MentionRow) -> BTreeSet<String> {
+    row.matches.iter().map(|found| found.project.clone()).collect()
 }
 
 /// A hash over whatever a reader of the post can see.

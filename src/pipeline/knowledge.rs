@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::model::{AuthorId, ClusterId, Post, PostEvent, PostId};
-use crate::store::{AccountRow, KnownPost, MentionRow, NearRow, ReadError, Store, TurnCommit};
+use crate::store::{AccountRow, KnownPost, MentionRow, NearRow, PostState, ReadError, Store, TurnCommit};
 
 use super::sighting::{Sighting, cluster_of};
 
@@ -16,10 +16,21 @@ pub struct Knowledge {
     pub accounts: HashMap<AuthorId, AccountRow>,
     pub mentions: HashMap<PostId, MentionRow>,
     pub near: HashMap<ClusterId, NearRow>,
-    /// Parents and roots of matching replies; none while they have not been seen.
-    pub relatives: HashMap<PostId, Option<Post>>,
+    /// Parents and roots of matching replies.
+    pub relatives: HashMap<PostId, Relative>,
     /// The seq that the next post gets.
     pub post_next: u64,
+}
+
+/// A parent or a root of a reply.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Relative {
+    /// Not seen, or not kept any more.
+    #[default]
+    Unseen,
+    /// Deleted: what it said is not repeated.
+    Gone,
+    Here(Box<Post>),
 }
 
 /// Turns that are decided and not yet durable, oldest first.
@@ -63,7 +74,7 @@ impl Knowledge {
     fn read_posts(&mut self, store: &Store, overlay: &Overlay, sightings: &[Sighting]) -> Result<(), ReadError> {
         let ids: Vec<PostId> = unique(sightings.iter().filter_map(|sighting| match &sighting.event {
             PostEvent::Upsert { post, .. } => Some(post.id),
-            PostEvent::Delete { id, .. } => Some(*id),
+            PostEvent::Delete { id, .. } | PostEvent::Erase { id } => Some(*id),
             PostEvent::Account { .. } | PostEvent::Gap { .. } => None,
         }));
         for (id, known) in ids.iter().zip(store.known(&ids)?) {
@@ -81,7 +92,7 @@ impl Knowledge {
         let ids: Vec<AuthorId> = unique(sightings.iter().filter_map(|sighting| match &sighting.event {
             PostEvent::Upsert { post, .. } => Some(post.author.id),
             PostEvent::Account { author, .. } => Some(*author),
-            PostEvent::Delete { .. } | PostEvent::Gap { .. } => None,
+            PostEvent::Delete { .. } | PostEvent::Erase { .. } | PostEvent::Gap { .. } => None,
         }));
         for (id, row) in ids.iter().zip(store.accounts(&ids)?) {
             self.accounts.extend(row.map(|row| (*id, row)));
@@ -134,23 +145,30 @@ impl Knowledge {
                 .flatten(),
         );
         for (id, known) in ids.iter().zip(store.known(&ids)?) {
-            let post = known.map(|known| store.post(known.seq)).transpose()?.flatten();
-            self.relatives.insert(*id, post);
+            let relative = match known {
+                Some(known) if known.state == PostState::Tombstone => Relative::Gone,
+                Some(known) => store.post(known.seq)?.map_or(Relative::Unseen, |post| Relative::Here(Box::new(post))),
+                None => Relative::Unseen,
+            };
+            self.relatives.insert(*id, relative);
         }
         for (_, commit) in &overlay.turns {
             for write in &commit.posts {
-                self.note_relative(write.id, write.post.as_ref(), write.replaces.is_some());
+                match (&write.post, write.known.state) {
+                    (Some(post), _) => self.note_relative(write.id, || Relative::Here(Box::new(post.clone()))),
+                    (None, PostState::Tombstone) => self.note_relative(write.id, || Relative::Gone),
+                    // Only the order moved.
+                    (None, PostState::Live) => {}
+                }
             }
         }
         Ok(())
     }
 
-    /// Keeps a wanted relative up to date: `post` is its new version, `replaced` says that the old one is gone.
-    pub(super) fn note_relative(&mut self, id: PostId, post: Option<&Post>, replaced: bool) {
-        if let Some(slot) = self.relatives.get_mut(&id)
-            && (post.is_some() || replaced)
-        {
-            *slot = post.cloned();
+    /// Keeps a relative up to date, if it is wanted.
+    pub(super) fn note_relative(&mut self, id: PostId, relative: impl FnOnce() -> Relative) {
+        if let Some(slot) = self.relatives.get_mut(&id) {
+            *slot = relative();
         }
     }
 }

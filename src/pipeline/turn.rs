@@ -1,6 +1,7 @@
 //! The turn's thread: drains the inboxes in rotation, decodes and matches over the cores, decides, submits.
 
 use std::collections::{HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc as std_mpsc;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use crate::model::{AuthorId, AuthorStatus, CursorKey, Outcome, PostEvent, Reject
 use crate::normalize;
 use crate::projects::Live;
 use crate::store::gate::{DiskGate, Level};
-use crate::store::{AccountRow, ReadError, Store, Tally, TurnCommit, WriterHandle};
+use crate::store::{AccountRow, Erasure, ReadError, Store, Tally, TurnCommit, WriterHandle};
 
 use super::decide::{Decided, decide};
 use super::knowledge::{Knowledge, Overlay};
@@ -95,7 +96,12 @@ pub fn start_turn(parts: TurnParts) -> Result<Turn, ReadError> {
     };
     let thread = std::thread::Builder::new()
         .name("turn".to_owned())
-        .spawn(move || worker.run())
+        .spawn(move || {
+            let writer = worker.parts.writer.clone();
+            if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
+                writer.report_panic("turn");
+            }
+        })
         .expect("a thread can be started");
     Ok(Turn { inboxes: sender, thread })
 }
@@ -168,6 +174,7 @@ impl Worker {
         while let Ok(number) = self.acked.try_recv() {
             self.overlay.release(number);
         }
+        metrics::turns_under_way(self.overlay.len());
     }
 
     fn wait_for_ack(&mut self) -> bool {
@@ -237,16 +244,18 @@ impl Worker {
         while self.overlay.len() > 0 && self.wait_for_ack() {}
         crash::point(Point::EraseBetweenBatches);
         let known = self.parts.store.accounts(&[author])?.pop().flatten().unwrap_or(row);
-        let posts = self.parts.store.author_posts(author, row.erase_from.unwrap_or(0), ERASE_BATCH_MAX)?;
-        let erase_from = (posts.len() == ERASE_BATCH_MAX).then(|| posts.last().map_or(0, |(seq, _)| seq + 1));
-        sightings.extend(posts.into_iter().map(|(_, id)| Sighting {
+        let Erasure { from, below } = row.erasure.unwrap_or(Erasure { from: 0, below: 0 });
+        let posts = self.parts.store.author_posts(author, from, ERASE_BATCH_MAX)?;
+        let last = posts.last().filter(|(seq, _)| posts.len() == ERASE_BATCH_MAX && *seq < below);
+        let erasure = last.map(|(seq, _)| Erasure { from: seq + 1, below });
+        sightings.extend(posts.into_iter().filter(|(seq, _)| *seq < below).map(|(_, id)| Sighting {
             source: ERASURE.into(),
-            event: PostEvent::Delete { id, order: row.order },
+            event: PostEvent::Erase { id },
             matches: Vec::new(),
             verdict: None,
         }));
-        let row = AccountRow { erase_from, ..row };
-        if erase_from.is_some() {
+        let row = AccountRow { erasure, ..row };
+        if erasure.is_some() {
             self.erasing.push_back((author, row));
         } else {
             info!(author = %author, "an account's posts are erased");
@@ -273,6 +282,7 @@ impl Worker {
             self.overlay.release(number);
             return;
         }
+        metrics::turns_under_way(self.overlay.len());
         while self.overlay.len() > COMMITS_UNDER_WAY_MAX && self.wait_for_ack() {}
     }
 }
@@ -292,17 +302,24 @@ impl Erased {
         let latest = commit.accounts.iter().rfind(|(account, _)| *account == author).map_or(known, |(_, row)| *row);
         // A later erasure keeps its own progress.
         if latest.order == row.order || latest.status != AuthorStatus::Erased {
-            commit.accounts.push((author, AccountRow { erase_from: row.erase_from, ..latest }));
+            commit.accounts.push((author, AccountRow { erasure: row.erasure, ..latest }));
         }
     }
 }
 
+/// A panic over one arrival must not come back with it at every start: it is turned away like other bad input.
 fn decode(mut waiting: Waiting, live: &Live, scratch: &mut Scratch) -> Decoded {
     let body = waiting.take_body();
     let arrival = &waiting.arrival;
-    let events = normalize::events(body, arrival.wire, &arrival.source, arrival.fetched_at);
-    let events =
-        events.map(|events| events.into_iter().map(|event| event.map(|event| find(event, live, scratch))).collect());
+    let decoded = catch_unwind(AssertUnwindSafe(|| {
+        let events = normalize::events(body, arrival.wire, &arrival.source, arrival.fetched_at)?;
+        Ok(events.into_iter().map(|event| event.map(|event| find(event, live, scratch))).collect())
+    }));
+    let events = decoded.unwrap_or_else(|_| {
+        error!(source = %arrival.source, "an arrival could not be decoded: this is a mistake in Earful, please report it");
+        *scratch = Scratch::default();
+        Err(Rejected::Fault)
+    });
     Decoded { waiting, events }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -26,7 +26,10 @@ use crate::sources::feeds::Feeds;
 use crate::sources::jetstream::Jetstream;
 use crate::sources::recording::{Recorder, Recording};
 use crate::store::gate::{DiskGate, Level};
-use crate::store::{OpenError, ReadError, Store, StoreFailure, WriterHandle, WriterThread, retain, start_writer};
+use crate::store::{
+    OpenError, ReadError, RetainPass, Store, StoreFailure, WriterHandle, WriterThread, expire_orphans, retain,
+    start_writer,
+};
 
 use super::report;
 use super::supervise::{Supervised, supervise};
@@ -34,6 +37,10 @@ use super::systemd;
 
 /// How often the disk is measured.
 const GATE_PERIOD: Duration = Duration::from_secs(1);
+/// How long a stop may take besides the time for deliveries under way.
+const STOP_MARGIN: Duration = Duration::from_secs(15);
+/// How long deliveries wait for an endpoint that is not configured any more: as long as for others by default.
+const ORPHANS_AGE_MAX: Duration = Duration::from_hours(72);
 /// How often a daemon that stops when all is done looks whether it is.
 const FINISH_PERIOD: Duration = Duration::from_millis(50);
 
@@ -64,13 +71,14 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// 65 own data damaged, 74 input or output failed, 78 the configuration is wrong.
+    /// 65 own data damaged, 70 a thread panicked, 74 input or output failed, 78 the configuration is wrong.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Configuration(_) => 78,
             Self::Open(OpenError::Damaged { .. } | OpenError::UnknownFormat { .. }) => 65,
             Self::Open(_) | Self::Index(_) | Self::Io { .. } => 74,
             Self::Read(ReadError::Row { .. }) | Self::Store(StoreFailure::Damaged(_)) => 65,
+            Self::Store(StoreFailure::Panicked(_)) => 70,
             Self::Read(_) | Self::Store(StoreFailure::Io(_)) => 74,
         }
     }
@@ -78,8 +86,41 @@ impl RunError {
 
 /// Runs until a signal, a failure of the store, or the end of all recordings.
 pub async fn run(config: Config, options: RunOptions) -> Result<(), RunError> {
+    // Before anything else: a signal that comes during the start is not lost, and does not kill.
+    let mut signals = Signals::listen()?;
+    let stop_max = Duration::from_secs(config.base.delivery.drain_s) + STOP_MARGIN;
     let daemon = Daemon::start(config, options).await?;
-    daemon.until_stopped().await
+    daemon.until_told(&mut signals).await;
+    let watch = daemon.writer.watch();
+    let why = tokio::select! {
+        stopped = daemon.stop() => return stopped,
+        () = tokio::time::sleep(stop_max) => "the stop takes too long",
+        () = signals.told_to_stop() => "told to stop again",
+    };
+    warn!("{why}: the stop is cut off; the next start goes on from what is durable");
+    watch.failure().map_or(Ok(()), |failure| Err(failure.into()))
+}
+
+/// The signals that a daemon minds.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, RunError> {
+        let listen = |kind| signal(kind).map_err(|cause| io("signals cannot be received", cause));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn told_to_stop(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => (), _ = self.interrupt.recv() => () }
+    }
 }
 
 /// The daemon, running.
@@ -112,7 +153,7 @@ impl Daemon {
             let (writer, thread) = start_writer(store.clone())?;
             (thread, writer)
         };
-        let keeper = Keeper::load(&base.projects_dir, config.routes(), store.clone(), writer.clone()).await;
+        let keeper = Keeper::load(&base.projects_dir, config.routes.clone(), store.clone(), writer.clone()).await;
         let keeper = Arc::new(keeper.map_err(|cause| refuse(&cause))?);
         let gate = Arc::new(DiskGate::new(base.disk.clone(), &base.data_dir));
         gate.measure().map_err(|cause| io("the disk cannot be measured", cause))?;
@@ -146,6 +187,7 @@ impl Daemon {
             gate,
             board: SourceBoard::default(),
             pushers: Vec::new(),
+            pushes: Semaphore::new(api::PUSHES_MAX),
             inlets: Vec::new(),
             config: config.clone(),
             stop: stop_rest.clone(),
@@ -280,6 +322,8 @@ impl Daemon {
     }
 
     fn start_chores(&mut self) {
+        report::register(&self.services);
+        report::publish_totals(&self.services);
         let services = self.services.clone();
         self.rest.spawn(async move { watch_disk(services).await });
         let services = self.services.clone();
@@ -305,23 +349,16 @@ impl Daemon {
         &self.services
     }
 
-    /// Waits for a signal, a failure or the end of all recordings, then stops.
-    pub async fn until_stopped(self) -> Result<(), RunError> {
-        let listen = |kind| signal(kind).map_err(|cause| io("signals cannot be received", cause));
-        let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-        let mut hangup = listen(SignalKind::hangup())?;
-        self.until_told(&mut terminate, &mut interrupt, &mut hangup).await;
-        self.stop().await
-    }
-
     /// Waits for a signal to stop, a failure of the store, or the end of everything that was to be done.
-    async fn until_told(&self, terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Signal) {
+    async fn until_told(&self, signals: &mut Signals) {
         let mut finished = std::pin::pin!(self.finished());
+        let reloads = TaskTracker::new();
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => self.reload().await,
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                // A task of its own: a stop does not wait until everything is compiled.
+                _ = signals.hangup.recv() => drop(reloads.spawn(reload(self.services.keeper.clone()))),
                 // The writer's failure is looked for now and then: no wake-up can be missed that way.
                 () = tokio::time::sleep(GATE_PERIOD) => {
                     if self.writer.failure().is_some() {
@@ -334,29 +371,15 @@ impl Daemon {
         }
     }
 
-    async fn reload(&self) {
-        systemd::reloading();
-        match self.services.keeper.reload().await {
-            Ok(projects) => info!(projects, "reloaded"),
-            Err(ChangeError::Invalid(errors)) => {
-                for mistake in errors {
-                    error!("{mistake}");
-                }
-                error!("the projects before the reload stay in force");
-            }
-            Err(cause) => error!(%cause, "the reload failed"),
-        }
-        metrics::reloaded(self.services.keeper.stale().is_none());
-        systemd::ready("reloaded");
-    }
-
     /// Resolves when every source has finished and nothing waits for a configured endpoint.
     async fn finished(&self) {
         self.sources.wait().await;
         loop {
             let waiting = self.services.arrivals_waiting() > 0;
-            let pending: u64 = self.writer.endpoints().values().map(crate::store::EndpointRow::pending).sum();
-            if !waiting && pending == 0 {
+            let rows = self.writer.endpoints();
+            let pending =
+                self.config.endpoints.keys().filter_map(|endpoint| rows.get(endpoint)).any(|row| row.pending() > 0);
+            if !waiting && !pending {
                 return;
             }
             tokio::time::sleep(FINISH_PERIOD).await;
@@ -381,12 +404,29 @@ impl Daemon {
         let (indexer_thread, writer_thread) = (self.indexer_thread, self.writer_thread);
         tokio::task::spawn_blocking(move || indexer_thread.join()).await.ok();
         let failure = failure.or_else(|| writer.failure());
+        self.store.stop_compaction();
         drop(writer);
         drop(services);
         tokio::task::spawn_blocking(move || drop(writer_thread)).await.ok();
         info!("stopped");
         failure.map_or(Ok(()), |failure| Err(failure.into()))
     }
+}
+
+async fn reload(keeper: Arc<Keeper>) {
+    systemd::reloading();
+    match keeper.reload().await {
+        Ok(projects) => info!(projects, "reloaded"),
+        Err(ChangeError::Invalid(errors)) => {
+            for mistake in errors {
+                error!("{mistake}");
+            }
+            error!("the projects before the reload stay in force");
+        }
+        Err(cause) => error!(%cause, "the reload failed"),
+    }
+    metrics::reloaded(keeper.stale().is_none());
+    systemd::ready("reloaded");
 }
 
 async fn watch_disk(services: Arc<Services>) {
@@ -405,6 +445,7 @@ async fn watch_disk(services: Arc<Services>) {
             Err(cause) => error!(%cause, "the disk cannot be measured"),
         }
         report::publish_totals(&services);
+        metrics::upkeep();
     }
 }
 
@@ -416,16 +457,30 @@ async fn keep_retention(services: Arc<Services>) {
             () = tokio::time::sleep(period) => {}
         }
         let own = services.clone();
-        let passed = tokio::task::spawn_blocking(move || {
-            retain(&own.store, &own.writer, &own.config.base.retention, crate::clock::now())
-        });
-        match passed.await {
+        let passed = tokio::task::spawn_blocking(move || retention_pass(&own));
+        // A pass that compacts may take minutes: a stop does not wait for it, and cuts it off at its end.
+        let passed = tokio::select! {
+            () = services.stop.cancelled() => return,
+            passed = passed => passed,
+        };
+        match passed {
             Ok(Ok((0, 0))) => {}
             Ok(Ok((posts, mentions))) => info!(posts, mentions, "retention passed"),
-            Ok(Err(cause)) => error!(%cause, "retention failed"),
+            Ok(Err(cause)) => services.writer.report(cause),
             Err(cause) => error!(%cause, "retention panicked"),
         }
     }
+}
+
+fn retention_pass(services: &Services) -> Result<(u64, u64), ReadError> {
+    let now = crate::clock::now();
+    let known = services.config.endpoints.keys().cloned().collect();
+    let expired = expire_orphans(&services.store, &services.writer, &known, now.minus(ORPHANS_AGE_MAX), now)?;
+    if expired > 0 {
+        warn!(deliveries = expired, "deliveries to endpoints that are not configured any more were given up");
+    }
+    let pass = RetainPass { now, indexed: services.indexer.log_seq() };
+    retain(&services.store, &services.writer, &services.config.base.retention, pass)
 }
 
 fn refuse(cause: &ChangeError) -> RunError {

@@ -2,18 +2,18 @@
 //! replaces its document. It catches up by sequence after a crash and after a rebuild alike.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::crash::{self, Point};
 use crate::index::{self, Document, IndexError, IndexSettings, MentionIndex, MentionIndexWriter, Progress};
 use crate::matcher;
-use crate::metrics;
 use crate::model::Lang;
 use crate::store::gate::{DiskGate, Level};
 use crate::store::{MentionRow, MentionState, ReadError, Store, WriterHandle};
@@ -21,6 +21,9 @@ use crate::store::{MentionRow, MentionState, ReadError, Store, WriterHandle};
 /// Rows of the log that are read together.
 const STEP_ROWS_MAX: usize = 2_000;
 const IDLE_PERIOD: Duration = Duration::from_millis(250);
+/// How long an index that failed is left alone before it is opened again; doubled up to the other.
+const REOPEN_FIRST: Duration = Duration::from_secs(1);
+const REOPEN_MAX: Duration = Duration::from_secs(60);
 
 /// What the indexer works with.
 pub struct IndexerParts {
@@ -38,6 +41,7 @@ pub struct Indexer {
     rebuild: Arc<AtomicBool>,
     rebuilt: Arc<AtomicU64>,
     log_seq: Arc<AtomicU64>,
+    failed: Arc<AtomicBool>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,20 +60,23 @@ impl Indexer {
 
     /// Opens the index and starts its thread. An index that does not belong to the store is built anew.
     pub fn start(path: &Path, parts: IndexerParts) -> Result<(Self, std::thread::JoinHandle<()>), IndexError> {
-        let (index, writer) = match index::open(path, parts.settings.heap_mb) {
-            Ok(opened) => opened,
-            Err(cause) => {
-                warn!(%cause, "the index cannot be opened; it is built anew");
-                index::delete(path)?;
-                index::open(path, parts.settings.heap_mb)?
-            }
+        let (index, writer) = index::open(path, parts.settings.heap_mb)?;
+        let indexer = Self {
+            index: Arc::new(index),
+            rebuild: Arc::default(),
+            rebuilt: Arc::default(),
+            log_seq: Arc::default(),
+            failed: Arc::default(),
         };
-        let indexer =
-            Self { index: Arc::new(index), rebuild: Arc::default(), rebuilt: Arc::default(), log_seq: Arc::default() };
         let own = indexer.clone();
         let thread = std::thread::Builder::new()
             .name("indexer".to_owned())
-            .spawn(move || own.run(writer, &parts))
+            .spawn(move || {
+                let daemon = parts.writer.clone();
+                if catch_unwind(AssertUnwindSafe(|| own.run(writer, &parts))).is_err() {
+                    daemon.report_panic("indexer");
+                }
+            })
             .expect("a thread can be started");
         Ok((indexer, thread))
     }
@@ -87,44 +94,70 @@ impl Indexer {
         self.rebuilt.load(Ordering::SeqCst)
     }
 
+    /// Whether the index has stopped: search answers from what it last held.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
     /// The row of the mention log up to which search can see.
     pub fn log_seq(&self) -> u64 {
         self.log_seq.load(Ordering::Relaxed)
     }
 
-    fn run(self, mut writer: MentionIndexWriter, parts: &IndexerParts) {
+    /// Follows the log. An index that fails is opened again after a pause: a disk that was full is not for ever.
+    fn run(self, writer: MentionIndexWriter, parts: &IndexerParts) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a timer can be made");
-        let mut tail = match Tail::resume(&mut writer, parts) {
-            Ok(tail) => tail,
-            Err(cause) => {
-                error!(%cause, "the index does not start; search answers from what it last held");
+        let mut opened = Ok(writer);
+        let mut pause = REOPEN_FIRST;
+        loop {
+            let ended =
+                opened.map_err(StepError::from).and_then(|writer| self.follow(writer, parts, &runtime, &mut pause));
+            match ended {
+                Ok(()) => return,
+                Err(StepError::Read(cause)) => return parts.writer.report(cause),
+                Err(StepError::Index(cause)) => {
+                    let wait_s = pause.as_secs();
+                    error!(%cause, wait_s, "the index failed and is opened again; mentions and deliveries go on");
+                }
+            }
+            self.failed.store(true, Ordering::Relaxed);
+            let stopped = async { tokio::time::timeout(pause, parts.stop.cancelled()).await.is_ok() };
+            if runtime.block_on(stopped) {
                 return;
             }
-        };
+            pause = (pause * 2).min(REOPEN_MAX);
+            opened = self.index.reopen(parts.settings.heap_mb);
+        }
+    }
+
+    /// Follows the log until the stop.
+    fn follow(
+        &self,
+        mut writer: MentionIndexWriter,
+        parts: &IndexerParts,
+        runtime: &tokio::runtime::Runtime,
+        pause: &mut Duration,
+    ) -> Result<(), StepError> {
+        let mut tail = Tail::resume(&mut writer, parts)?;
         loop {
             let stopping = parts.stop.is_cancelled();
             if self.rebuild.swap(false, Ordering::SeqCst) {
                 tail.rebuilding = true;
             }
-            match tail.step(&mut writer, parts, stopping) {
-                Ok(grown) => {
-                    self.log_seq.store(tail.committed, Ordering::Relaxed);
-                    if std::mem::take(&mut tail.rebuilt) {
-                        self.rebuilt.fetch_add(1, Ordering::SeqCst);
-                    }
-                    if stopping && !grown {
-                        return;
-                    }
-                    if !grown {
-                        runtime
-                            .block_on(async { tokio::time::timeout(IDLE_PERIOD, parts.writer.log_grown()).await })
-                            .ok();
-                    }
-                }
-                Err(cause) => {
-                    error!(%cause, "the index failed and stops; mentions and deliveries go on");
-                    return;
-                }
+            let grown = tail.step(&mut writer, parts, stopping)?;
+            self.log_seq.store(tail.committed, Ordering::Relaxed);
+            if self.failed.swap(false, Ordering::Relaxed) {
+                info!("the index is open again");
+                *pause = REOPEN_FIRST;
+            }
+            if std::mem::take(&mut tail.rebuilt) {
+                self.rebuilt.fetch_add(1, Ordering::SeqCst);
+            }
+            if stopping && !grown {
+                return Ok(());
+            }
+            if !grown {
+                runtime.block_on(async { tokio::time::timeout(IDLE_PERIOD, parts.writer.log_grown()).await }).ok();
             }
         }
     }
@@ -172,7 +205,6 @@ impl Tail {
             }
         }
         let behind = self.next - 1 - self.committed;
-        metrics::index_lag(parts.store.mention_log_next()?.saturating_sub(1 + self.committed));
         let due = self.last_commit.elapsed() >= Duration::from_millis(parts.settings.commit_interval_ms);
         if behind > 0 && (due || stopping) && parts.gate.level() != Level::Red {
             self.commit(writer, parts)?;

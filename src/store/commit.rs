@@ -48,6 +48,8 @@ pub struct NewDelivery {
     pub event: &'static str,
     pub mention: Option<PostId>,
     pub thread: Option<ThreadId>,
+    /// Whose words it carries; none for an event that carries none.
+    pub author: Option<AuthorId>,
     pub queries: Vec<String>,
     pub created_at: Timestamp,
     /// When the post that it tells of came in.

@@ -13,7 +13,7 @@ pub enum Family {
     Post,
     /// post id → seq, order, hash, or tombstone.
     PostId,
-    /// author id ‖ seq → post id.
+    /// author id ‖ seq → post id, and a mark if it was ever mentioned.
     Author,
     /// author id → what the network says of the account, and any erasure under way.
     Account,
@@ -25,7 +25,7 @@ pub enum Family {
     MentionLog,
     /// endpoint ‖ 0 ‖ position → a delivery with its rendered body.
     Outbox,
-    /// post id ‖ endpoint ‖ 0 ‖ position → nothing: the outbox by mention.
+    /// post id ‖ endpoint ‖ 0 ‖ position → nothing: the outbox and the dead letters by mention.
     Pending,
     /// endpoint ‖ 0 ‖ position → a delivery that was given up, and why.
     Dead,
@@ -151,6 +151,26 @@ pub fn author_post(author: AuthorId, seq: u64) -> [u8; 24] {
     key
 }
 
+/// The row of an author's post. One that was mentioned outlives the post, as its mention does.
+pub fn author_value(post: PostId, mentioned: bool) -> Vec<u8> {
+    let mut value = post.as_bytes().to_vec();
+    if mentioned {
+        value.push(1);
+    }
+    value
+}
+
+/// The post of such a row, and whether it was ever mentioned; none if it is no such row.
+pub fn parse_author_value(value: &[u8]) -> Option<(PostId, bool)> {
+    let (id, mark) = value.split_at_checked(16)?;
+    let id = PostId::from_bytes(id.try_into().ok()?);
+    match mark {
+        [] => Some((id, false)),
+        [1] => Some((id, true)),
+        _ => None,
+    }
+}
+
 /// The seq of an author's post.
 pub fn parse_author_post(key: &[u8]) -> Option<u64> {
     parse_seq(key.get(16..)?)
@@ -166,6 +186,11 @@ mod tests {
         assert_eq!(parse_pair(&pair("a", "b")), Some(("a", "b")));
         assert_eq!(parse_author_post(&author_post(AuthorId::of("n", "a"), 9)), Some(9));
         assert_eq!(parse_seq(&seq(3)), Some(3));
+        let post = PostId::of("n", "1");
+        for mentioned in [false, true] {
+            assert_eq!(parse_author_value(&author_value(post, mentioned)), Some((post, mentioned)));
+        }
+        assert_eq!(parse_author_value(b"short"), None);
         assert_eq!(parse_endpoint_position(b"short"), None);
     }
 

@@ -17,10 +17,10 @@ pub use commit::{MentionWrite, NewDelivery, PostWrite, Settle, TurnCommit};
 pub use keys::Family;
 pub use open::{FORMAT, OpenError, Store, StoreSettings};
 pub use read::{OutboxKey, ReadError};
-pub use retain::{RetainSettings, retain};
+pub use retain::{RetainPass, RetainSettings, expire_orphans, retain};
 pub use rows::{
-    AccountRow, DeadReason, DeadRow, EndpointRow, Holding, KnownPost, LastAttempt, MentionRow, MentionState, NearRow,
-    OutboxRow, PostState, QueryVersionRow, RowError, decode, encode,
+    AccountRow, DeadReason, DeadRow, EndpointRow, Erasure, Holding, KnownPost, LastAttempt, MentionRow, MentionState,
+    NearRow, OutboxRow, PostState, QueryVersionRow, RowError, decode, encode,
 };
 pub use totals::{Tally, Totals};
-pub use writer::{StoreFailure, WriterClosed, WriterHandle, WriterThread, start_writer};
+pub use writer::{FailureWatch, StoreFailure, WriterClosed, WriterHandle, WriterThread, start_writer};

@@ -13,7 +13,7 @@ use super::keys::{self, Family};
 use super::rows::{KnownPost, NearRow, decode};
 
 /// The format of this program's stores: families, keys and the meaning of rows.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const POST_BUFFER_BYTES: usize = 16 << 20;
 const SMALL_BUFFER_BYTES: usize = 4 << 20;
@@ -102,6 +102,24 @@ impl Store {
 
     pub(super) fn family(&self, family: Family) -> &rocksdb::ColumnFamily {
         self.db.cf_handle(family.name()).expect("every family is created when the store is opened")
+    }
+
+    /// Rewrites the files of a family up to a key, so that what was deleted takes no room and is not measured. Blocks
+    /// for as long as that takes, or until `stop_compaction`.
+    pub(super) fn compact(&self, family: Family, below: Option<&[u8]>) {
+        self.db.compact_range_cf(self.family(family), None::<&[u8]>, below);
+    }
+
+    /// Rewrites every family, as time would: for tests of what compaction drops.
+    pub fn compact_all(&self) {
+        for family in Family::ALL {
+            self.compact(family, None);
+        }
+    }
+
+    /// Ends compactions under way, so that a stop does not wait for them. Writes go on.
+    pub fn stop_compaction(&self) {
+        self.db.cancel_all_background_work(false);
     }
 
     pub(super) fn floors(&self) -> &Floors {
@@ -220,7 +238,9 @@ fn family_options(family: Family, cache: &Cache, floors: &Arc<Floors>) -> Option
     let floors = floors.clone();
     match family {
         Family::PostId => options.set_compaction_filter("post_id", move |_, _, value| post_id_decision(&floors, value)),
-        Family::Author => options.set_compaction_filter("author", move |_, key, _| author_decision(&floors, key)),
+        Family::Author => {
+            options.set_compaction_filter("author", move |_, key, value| author_decision(&floors, key, value))
+        }
         Family::Near => options.set_compaction_filter("near", move |_, _, value| near_decision(&floors, value)),
         _ => {}
     }
@@ -230,16 +250,17 @@ fn family_options(family: Family, cache: &Cache, floors: &Arc<Floors>) -> Option
 fn post_id_decision(floors: &Floors, value: &[u8]) -> Decision {
     let floor = floors.post_seq.load(Ordering::Relaxed);
     match decode::<KnownPost>(value) {
-        // A mentioned post is kept while its mention is: an edit or a deletion must still find it.
+        // A mentioned post is known for ever: an edit or a deletion must still find it, and a repetition is none.
         Ok(known) if known.seq < floor && !known.mentioned => Decision::Remove,
         _ => Decision::Keep,
     }
 }
 
-fn author_decision(floors: &Floors, key: &[u8]) -> Decision {
+fn author_decision(floors: &Floors, key: &[u8], value: &[u8]) -> Decision {
     let floor = floors.post_seq.load(Ordering::Relaxed);
-    match keys::parse_author_post(key) {
-        Some(seq) if seq < floor => Decision::Remove,
+    match (keys::parse_author_post(key), keys::parse_author_value(value)) {
+        // The mention of a post outlives it, and the erasure of its author must still find it.
+        (Some(seq), Some((_, false))) if seq < floor => Decision::Remove,
         _ => Decision::Keep,
     }
 }

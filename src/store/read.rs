@@ -2,7 +2,7 @@
 
 use rocksdb::{Direction, IteratorMode, ReadOptions};
 
-use crate::model::{AuthorId, ClusterId, Cursor, CursorKey, Post, PostId};
+use crate::model::{AuthorId, AuthorStatus, ClusterId, Cursor, CursorKey, Post, PostId};
 
 use super::keys::{self, Family};
 use super::open::Store;
@@ -58,6 +58,11 @@ impl Store {
     /// What is known of these accounts, in their order.
     pub fn accounts(&self, ids: &[AuthorId]) -> Result<Vec<Option<AccountRow>>, ReadError> {
         self.rows(Family::Account, ids.iter().map(|id| id.as_bytes().as_slice()))
+    }
+
+    /// Whether an account is hidden for now: what it wrote is neither shown nor sent.
+    pub fn is_hidden(&self, author: AuthorId) -> Result<bool, ReadError> {
+        Ok(self.accounts(&[author])?.pop().flatten().is_some_and(|account| account.status == AuthorStatus::Hidden))
     }
 
     /// A post by its seq.
@@ -127,7 +132,7 @@ impl Store {
 
     /// Posts below this seq are gone.
     pub fn post_floor(&self) -> Result<u64, ReadError> {
-        Ok(self.meta_number(keys::META_POST_FLOOR)?.unwrap_or(0))
+        Ok(self.meta_number(keys::META_POST_FLOOR)?.unwrap_or(1))
     }
 
     fn meta_number(&self, key: &[u8]) -> Result<Option<u64>, ReadError> {
@@ -185,10 +190,10 @@ impl Store {
             if !key.starts_with(author.as_bytes()) {
                 break;
             }
-            let (Some(seq), Ok(id)) = (keys::parse_author_post(&key), <[u8; 16]>::try_from(&*value)) else {
+            let (Some(seq), Some((id, _))) = (keys::parse_author_post(&key), keys::parse_author_value(&value)) else {
                 return Err(damaged(Family::Author));
             };
-            posts.push((seq, PostId::from_bytes(id)));
+            posts.push((seq, id));
         }
         Ok(posts)
     }
@@ -201,7 +206,7 @@ impl Store {
             let id = <[u8; 16]>::try_from(&*key).map_err(|_| damaged(Family::Account))?;
             let row: AccountRow =
                 decode(&value).map_err(|cause| ReadError::Row { family: Family::Account.name(), cause })?;
-            if row.erase_from.is_some() {
+            if row.erasure.is_some() {
                 erasures.push((AuthorId::from_bytes(id), row));
             }
         }
@@ -213,11 +218,21 @@ impl Store {
         self.endpoint_rows(Family::Outbox, endpoint, position, limit)
     }
 
+    /// The same one by one; the callback returns whether to go on.
+    pub fn each_outbox(
+        &self,
+        endpoint: &str,
+        position: u64,
+        each: impl FnMut(u64, OutboxRow) -> bool,
+    ) -> Result<(), ReadError> {
+        self.each_endpoint_row(Family::Outbox, endpoint, position, each)
+    }
+
     pub fn outbox_row(&self, key: &OutboxKey) -> Result<Option<OutboxRow>, ReadError> {
         self.row(Family::Outbox, &keys::endpoint_position(&key.endpoint, key.position))
     }
 
-    /// Deliveries of a mention that wait.
+    /// Deliveries of a mention that wait or were given up.
     pub fn pending_of(&self, mention: PostId) -> Result<Vec<OutboxKey>, ReadError> {
         let mut pending = Vec::new();
         for found in self.prefix(Family::Pending, mention.as_bytes()) {
@@ -229,9 +244,29 @@ impl Store {
         Ok(pending)
     }
 
+    /// Whether a delivery of this mention waits.
+    pub fn waits(&self, mention: PostId) -> Result<bool, ReadError> {
+        for key in self.pending_of(mention)? {
+            if self.outbox_row(&key)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Dead letters of an endpoint, from `position` on, at most `limit`.
     pub fn dead(&self, endpoint: &str, position: u64, limit: usize) -> Result<Vec<(u64, DeadRow)>, ReadError> {
         self.endpoint_rows(Family::Dead, endpoint, position, limit)
+    }
+
+    /// The same one by one; the callback returns whether to go on.
+    pub fn each_dead(
+        &self,
+        endpoint: &str,
+        position: u64,
+        each: impl FnMut(u64, DeadRow) -> bool,
+    ) -> Result<(), ReadError> {
+        self.each_endpoint_row(Family::Dead, endpoint, position, each)
     }
 
     pub fn dead_row(&self, key: &OutboxKey) -> Result<Option<DeadRow>, ReadError> {
@@ -245,20 +280,33 @@ impl Store {
         position: u64,
         limit: usize,
     ) -> Result<Vec<(u64, T)>, ReadError> {
-        let start = keys::endpoint_position(endpoint, position);
-        let prefix = keys::endpoint_prefix(endpoint);
         let mut rows = Vec::new();
-        let mode = IteratorMode::From(&start, Direction::Forward);
-        for found in self.db.iterator_cf(self.family(family), mode).take(limit) {
-            let (key, value) = found?;
-            if !key.starts_with(&prefix) {
-                break;
-            }
-            let (_, position) = keys::parse_endpoint_position(&key).ok_or_else(|| damaged(family))?;
-            let row = decode(&value).map_err(|cause| ReadError::Row { family: family.name(), cause })?;
-            rows.push((position, row));
+        if limit > 0 {
+            self.each_endpoint_row(family, endpoint, position, |position, row| {
+                rows.push((position, row));
+                rows.len() < limit
+            })?;
         }
         Ok(rows)
+    }
+
+    fn each_endpoint_row<T: serde::de::DeserializeOwned>(
+        &self,
+        family: Family,
+        endpoint: &str,
+        position: u64,
+        mut each: impl FnMut(u64, T) -> bool,
+    ) -> Result<(), ReadError> {
+        let (start, prefix) = (keys::endpoint_position(endpoint, position), keys::endpoint_prefix(endpoint));
+        for found in self.range(family, &start, &prefix) {
+            let (key, value) = found?;
+            let (_, position) = keys::parse_endpoint_position(&key).ok_or_else(|| damaged(family))?;
+            let row = decode(&value).map_err(|cause| ReadError::Row { family: family.name(), cause })?;
+            if !each(position, row) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Every endpoint that ever had a delivery.
@@ -301,7 +349,19 @@ impl Store {
         estimate.ok().flatten().unwrap_or(0)
     }
 
+    /// RocksDB's own estimate of the rows of a family.
+    pub fn family_rows(&self, family: Family) -> u64 {
+        let estimate = self.db.property_int_value_cf(self.family(family), "rocksdb.estimate-num-keys");
+        estimate.ok().flatten().unwrap_or(0)
+    }
+
     fn prefix<'s>(&'s self, family: Family, prefix: &[u8]) -> rocksdb::DBIterator<'s> {
+        self.range(family, prefix, prefix)
+    }
+
+    /// Rows from `start` on that begin with `prefix`. The iterator ends there by itself, so that it does not crawl over
+    /// what was deleted behind.
+    fn range<'s>(&'s self, family: Family, start: &[u8], prefix: &[u8]) -> rocksdb::DBIterator<'s> {
         let mut options = ReadOptions::default();
         let mut end = prefix.to_vec();
         // Prefixes end in a zero byte or are sixteen bytes of a hash; the next key of the same length ends the range.
@@ -312,7 +372,7 @@ impl Store {
                 break;
             }
         }
-        self.db.iterator_cf_opt(self.family(family), options, IteratorMode::From(prefix, Direction::Forward))
+        self.db.iterator_cf_opt(self.family(family), options, IteratorMode::From(start, Direction::Forward))
     }
 }
 

@@ -1,18 +1,21 @@
 //! Retention: posts and mentions go by age and by bytes, each by its own bounds, in bounded steps.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::crash::{self, Point};
-use crate::model::Timestamp;
+use crate::model::{PostId, Timestamp};
 
-use super::keys::Family;
+use super::commit::Settle;
+use super::keys::{self, Family};
 use super::open::{NEAR_MILLIS, Store};
 use super::read::{OutboxKey, ReadError};
+use super::rows::DeadReason;
 use super::writer::WriterHandle;
 
-/// Rows that one step looks at.
+/// Rows that are looked at together.
 const STEP_ROWS_MAX: usize = 1_000;
 
 /// `[retention]` of the configuration. A bound of 0 does not bind.
@@ -29,17 +32,30 @@ pub struct RetainSettings {
     pub dead_age_max_h: u64,
 }
 
-/// One pass: drops what is over a bound at `now`. Returns how many posts and mentions it asked the writer to drop.
+/// When a family is over its bound in bytes, this share of the bound is left: dropping a little at every pass would
+/// compact the whole family at every pass.
+const BYTES_LEFT_PERCENT: u64 = 90;
+
+/// How far a pass may go.
+#[derive(Clone, Copy, Debug)]
+pub struct RetainPass {
+    pub now: Timestamp,
+    /// The row of the mention log up to which search can see: what search has not heard of stays in the log.
+    pub indexed: u64,
+}
+
+/// One pass: drops everything that is over a bound. Blocks until it is written; to be called on a thread of its own.
+/// Returns how many posts and mentions went.
 pub fn retain(
     store: &Store,
     writer: &WriterHandle,
     settings: &RetainSettings,
-    now: Timestamp,
+    pass: RetainPass,
 ) -> Result<(u64, u64), ReadError> {
-    store.floors().raise_near(now.millis() - NEAR_MILLIS);
-    let posts = retain_posts(store, writer, settings, now)?;
-    let mentions = retain_mentions(store, writer, settings, now)?;
-    retain_dead(store, writer, settings, now)?;
+    store.floors().raise_near(pass.now.millis() - NEAR_MILLIS);
+    let posts = retain_posts(store, writer, settings, pass.now)?;
+    let mentions = retain_mentions(store, writer, settings, pass)?;
+    retain_dead(store, writer, settings, pass.now)?;
     Ok((posts, mentions))
 }
 
@@ -55,14 +71,17 @@ fn retain_posts(
         0 => floor,
         hours => first_post_younger(store, floor, next, now.minus(hours_of(hours)))?,
     };
-    let by_bytes = floor_by_bytes(store.family_bytes(Family::Post), settings.posts_bytes_max_mb, floor, next);
-    let below = by_age.max(by_bytes);
+    let excess = excess(store.family_bytes(Family::Post), settings.posts_bytes_max_mb, next - floor);
+    let below = by_age.max(floor + excess);
     if below <= floor {
         return Ok(0);
     }
     crash::point(Point::RetainBeforeDelete);
     // A writer that has ended takes the daemon with it; there is nothing to add here.
     writer.trim_posts(below).ok();
+    if excess > 0 && writer.wait_written().is_ok() {
+        store.compact(Family::Post, Some(&keys::seq(below)));
+    }
     Ok(below - floor)
 }
 
@@ -79,42 +98,101 @@ fn first_post_younger(store: &Store, floor: u64, next: u64, cutoff: Timestamp) -
     Ok(low)
 }
 
-/// The same share of seqs goes as the bytes are over the bound.
-fn floor_by_bytes(bytes: u64, bytes_max_mb: u64, floor: u64, next: u64) -> u64 {
+/// How many of a family's rows go for its bytes: the same share of them as the bytes are over what is left.
+fn excess(bytes: u64, bytes_max_mb: u64, rows: u64) -> u64 {
     let bytes_max = bytes_max_mb << 20;
     if bytes_max == 0 || bytes <= bytes_max {
-        return floor;
+        return 0;
     }
-    let excess = (bytes - bytes_max) as f64 / bytes as f64;
-    floor + ((next - floor) as f64 * excess).ceil() as u64
+    let left = bytes_max / 100 * BYTES_LEFT_PERCENT;
+    let share = (bytes - left) as f64 / bytes as f64;
+    (rows as f64 * share).ceil() as u64
 }
 
 fn retain_mentions(
     store: &Store,
     writer: &WriterHandle,
     settings: &RetainSettings,
-    now: Timestamp,
+    pass: RetainPass,
 ) -> Result<u64, ReadError> {
     let cutoff = match settings.mentions_age_max_h {
         0 => Timestamp::from_millis(i64::MIN),
-        hours => now.minus(hours_of(hours)),
+        hours => pass.now.minus(hours_of(hours)),
     };
-    let bytes_max = settings.mentions_bytes_max_mb << 20;
-    let over = bytes_max > 0 && store.family_bytes(Family::Mention) > bytes_max;
+    let bytes = store.family_bytes(Family::Mention);
+    let excess = excess(bytes, settings.mentions_bytes_max_mb, store.family_rows(Family::Mention));
+    let mut walk = LogWalk { store, cutoff, excess, indexed: pass.indexed, dropped: 0 };
+    // Dropping a mention appends to the log: what lies behind its present end is left to the next pass.
+    let end = store.mention_log_next()?;
+    let mut from = 0;
+    while from < end && !pass_ends(&mut walk, writer, &mut from)? {}
+    if excess > 0 && walk.dropped > 0 && writer.wait_written().is_ok() {
+        store.compact(Family::Mention, None);
+    }
+    Ok(walk.dropped)
+}
+
+/// Walks one step of the log. Returns whether the walk has come to its end.
+fn pass_ends(walk: &mut LogWalk<'_>, writer: &WriterHandle, from: &mut u64) -> Result<bool, ReadError> {
+    let rows = walk.store.mention_log(*from, STEP_ROWS_MAX)?;
     let mut drops = Vec::new();
-    for (seq, id) in store.mention_log(0, STEP_ROWS_MAX)? {
-        match store.mention(id)? {
-            // A row of the log that is not the mention's latest says nothing any more.
-            Some(row) if row.log_seq == seq && row.matched_at >= cutoff && !over => break,
-            Some(row) if row.log_seq == seq && !store.pending_of(id)?.is_empty() => break,
-            Some(_) | None => drops.push((seq, id)),
+    let mut ends = rows.len() < STEP_ROWS_MAX;
+    for (seq, id) in rows {
+        *from = seq + 1;
+        match walk.judge(seq, id)? {
+            Fate::Goes => drops.push((seq, id)),
+            Fate::Stays => {}
+            Fate::Young => {
+                ends = true;
+                break;
+            }
         }
     }
-    let count = drops.len() as u64;
-    if count > 0 {
+    if !drops.is_empty() {
         writer.drop_mentions(drops).ok();
     }
-    Ok(count)
+    Ok(ends)
+}
+
+/// The mention log from its oldest row on.
+struct LogWalk<'a> {
+    store: &'a Store,
+    cutoff: Timestamp,
+    /// Mentions that go whatever their age.
+    excess: u64,
+    indexed: u64,
+    dropped: u64,
+}
+
+/// What becomes of a row of the log.
+enum Fate {
+    Goes,
+    Stays,
+    /// It stays, and so does everything behind it.
+    Young,
+}
+
+impl LogWalk<'_> {
+    fn judge(&mut self, seq: u64, id: PostId) -> Result<Fate, ReadError> {
+        match self.store.mention(id)? {
+            Some(row) if row.log_seq == seq => {
+                if row.matched_at >= self.cutoff && self.excess == 0 {
+                    return Ok(Fate::Young);
+                }
+                if self.store.waits(id)? {
+                    return Ok(Fate::Stays);
+                }
+                self.excess = self.excess.saturating_sub(1);
+                self.dropped += 1;
+                Ok(Fate::Goes)
+            }
+            // A later row says what this one said.
+            Some(_) => Ok(Fate::Goes),
+            // The mention is gone, and this row is what tells search.
+            None if seq > self.indexed => Ok(Fate::Stays),
+            None => Ok(Fate::Goes),
+        }
+    }
 }
 
 /// Dead letters of each endpoint lie nearly in the order in which they were given up; the oldest are looked at first.
@@ -128,16 +206,53 @@ fn retain_dead(
         return Ok(());
     }
     let cutoff = now.minus(hours_of(settings.dead_age_max_h));
-    let mut keys = Vec::new();
     for (endpoint, _) in store.endpoints()? {
-        let rows = store.dead(&endpoint, 0, STEP_ROWS_MAX)?;
-        let old = rows.into_iter().filter(|(_, dead)| dead.at < cutoff);
-        keys.extend(old.map(|(position, _)| OutboxKey { endpoint: endpoint.clone(), position }));
-    }
-    if !keys.is_empty() {
-        writer.drop_dead(keys).ok();
+        let mut from = 0;
+        loop {
+            let rows = store.dead(&endpoint, from, STEP_ROWS_MAX)?;
+            let is_last = rows.len() < STEP_ROWS_MAX || rows.iter().all(|(_, dead)| dead.at >= cutoff);
+            from = rows.last().map_or(from, |(position, _)| position + 1);
+            let old = rows.into_iter().filter(|(_, dead)| dead.at < cutoff);
+            let keys: Vec<_> = old.map(|(position, _)| OutboxKey { endpoint: endpoint.clone(), position }).collect();
+            if !keys.is_empty() {
+                writer.drop_dead(keys).ok();
+            }
+            if is_last {
+                break;
+            }
+        }
     }
     Ok(())
+}
+
+/// Deliveries that wait for endpoints that are not configured any more expire too: nobody else looks at them.
+/// `known` are those that have a worker of their own.
+pub fn expire_orphans(
+    store: &Store,
+    writer: &WriterHandle,
+    known: &BTreeSet<String>,
+    cutoff: Timestamp,
+    now: Timestamp,
+) -> Result<usize, ReadError> {
+    let mut expired = 0;
+    for (endpoint, row) in store.endpoints()? {
+        if known.contains(&endpoint) || row.pending() == 0 {
+            continue;
+        }
+        let rows = store.outbox(&endpoint, 0, STEP_ROWS_MAX)?;
+        let old = rows.into_iter().filter(|(_, row)| row.waits_since < cutoff);
+        let settles: Vec<Settle> = old
+            .map(|(position, _)| {
+                let (endpoint, cause) = (endpoint.clone(), DeadReason::Expired.name().to_owned());
+                Settle::Dead { endpoint, position, at: now, cause, reason: DeadReason::Expired }
+            })
+            .collect();
+        expired += settles.len();
+        if !settles.is_empty() {
+            writer.settle_from_thread(settles).ok();
+        }
+    }
+    Ok(expired)
 }
 
 fn hours_of(hours: u64) -> Duration {
@@ -149,9 +264,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_of_the_posts_goes_as_large_as_the_excess() {
-        assert_eq!(floor_by_bytes(100 << 20, 50, 0, 1000), 500);
-        assert_eq!(floor_by_bytes(40 << 20, 50, 10, 1000), 10);
-        assert_eq!(floor_by_bytes(100 << 20, 0, 10, 1000), 10);
+    fn a_share_of_the_rows_goes_as_large_as_the_excess_over_what_is_left() {
+        assert_eq!(excess(100 << 20, 50, 1000), 550);
+        assert_eq!(excess(40 << 20, 50, 1000), 0);
+        assert_eq!(excess(100 << 20, 0, 1000), 0);
     }
 }

@@ -68,8 +68,15 @@ pub enum PostState {
 pub struct AccountRow {
     pub status: AuthorStatus,
     pub order: Order,
-    /// The seq from which posts are still to be erased; none when all are.
-    pub erase_from: Option<u64>,
+    /// Posts that are still to be erased; none when all are.
+    pub erasure: Option<Erasure>,
+}
+
+/// Seqs of an author's posts that are to be erased: from the first on, before the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    pub from: u64,
+    pub below: u64,
 }
 
 /// The first mention of a text, and how many followed.
@@ -127,9 +134,13 @@ pub struct OutboxRow {
     /// None for an event about no mention.
     pub mention: Option<PostId>,
     pub thread: Option<ThreadId>,
+    /// Whose words it carries; none for an event that carries none.
+    pub author: Option<AuthorId>,
     /// The queries that matched, as `project/query`: for listing and replay.
     pub queries: Vec<String>,
     pub created_at: Timestamp,
+    /// From when on it expires by age: its creation, or the last time that it was made to wait again.
+    pub waits_since: Timestamp,
     /// When the post that it tells of came in.
     pub arrived_at: Timestamp,
     /// Made again from a dead letter.

@@ -38,6 +38,32 @@ impl Tally {
         }
     }
 
+    /// Everything that is counted by source.
+    pub fn of_sources() -> Vec<Self> {
+        let fixed = [
+            Self::Events,
+            Self::PostsCreated,
+            Self::PostsEdited,
+            Self::PostsDeleted,
+            Self::PostsUnchanged,
+            Self::Declared,
+        ];
+        fixed.into_iter().chain(Rejected::ALL.iter().copied().map(Self::Rejected)).collect()
+    }
+
+    /// Everything that is counted by project.
+    pub fn of_projects() -> Vec<Self> {
+        vec![Self::MentionsCreated, Self::MentionsCopied]
+    }
+
+    /// Why what it counts was turned away.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Rejected(reason) => Some(reason.reason()),
+            _ => None,
+        }
+    }
+
     /// The key of the counter: name, label, and the reason of a rejection.
     pub fn key(self, label: &str) -> String {
         match self {

@@ -2,6 +2,7 @@
 //! after a deletion settles nothing twice; what waits together is written together.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -10,20 +11,25 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{error, warn};
 
 use crate::crash::{self, Point};
+use crate::event;
 use crate::metrics;
-use crate::model::PostId;
+use crate::model::{PostId, Timestamp};
 
 use super::commit::{MentionWrite, NewDelivery, PostWrite, Settle, TurnCommit};
 use super::keys::{self, Family};
 use super::open::Store;
 use super::read::{OutboxKey, ReadError};
-use super::rows::{DeadRow, EndpointRow, KnownPost, LastAttempt, MentionRow, OutboxRow, QueryVersionRow, encode};
+use super::rows::{
+    DeadReason, DeadRow, EndpointRow, LastAttempt, MentionRow, OutboxRow, PostState, QueryVersionRow, encode,
+};
 use super::totals::Totals;
 
 /// Messages that wait for the writer.
 const MESSAGES_MAX: usize = 256;
 /// Messages that are written together.
 const GROUP_MESSAGES_MAX: usize = 64;
+/// Dead letters that are made to wait again in one batch.
+const REPLAY_ROWS_MAX: usize = 200;
 const IDLE_PERIOD: Duration = Duration::from_secs(1);
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 const RETRY_MAX: Duration = Duration::from_secs(2);
@@ -35,11 +41,22 @@ enum Message {
     Turn(Arc<TurnCommit>, Ack),
     Settle(Vec<Settle>),
     Clock { endpoint: String, clock: Vec<u8> },
-    Replay(Vec<OutboxKey>, oneshot::Sender<usize>),
+    Replay { keys: Vec<OutboxKey>, at: Timestamp, done: oneshot::Sender<usize> },
     Projects { source: Vec<u8>, versions: Vec<(String, String, QueryVersionRow)>, done: oneshot::Sender<()> },
     TrimPosts { below: u64 },
     DropMentions(Vec<(u64, PostId)>),
     DropDead(Vec<OutboxKey>),
+}
+
+impl Message {
+    /// Whether it decides by rows of the store that a batch in the making may be about to change.
+    fn looks_into_store(&self) -> bool {
+        match self {
+            Self::Turn(commit, _) => commit.mentions.iter().any(|mention| mention.withdraw),
+            Self::Replay { .. } | Self::DropMentions(..) | Self::DropDead(..) => true,
+            _ => false,
+        }
+    }
 }
 
 /// The daemon cannot go on writing.
@@ -51,6 +68,9 @@ pub enum StoreFailure {
     /// Exit code 65.
     #[error("the store is damaged: {0}; restore a backup")]
     Damaged(String),
+    /// Exit code 70: nothing is known to be wrong with the data, and a new start goes on from it.
+    #[error("the thread `{0}` panicked; the log says where")]
+    Panicked(&'static str),
 }
 
 /// The writer has ended.
@@ -75,6 +95,15 @@ struct Shared {
     returned: Notify,
 }
 
+impl Shared {
+    /// The first failure is the one that is told.
+    fn fail(&self, failure: StoreFailure) {
+        error!(%failure, "the daemon is to end");
+        self.failure.set(failure).ok();
+        self.returned.notify_waiters();
+    }
+}
+
 impl WriterHandle {
     /// Submits a turn from a plain thread; waits while the writer is behind.
     pub fn submit(&self, commit: Arc<TurnCommit>, ack: Ack) -> Result<(), WriterClosed> {
@@ -85,16 +114,27 @@ impl WriterHandle {
         self.messages.send(Message::Settle(settles)).await.map_err(|_| WriterClosed)
     }
 
+    /// Waits until everything that was sent to the writer before is durable.
+    pub async fn until_written(&self) -> Result<(), WriterClosed> {
+        self.notify(Vec::new()).await
+    }
+
     /// Keeps an endpoint's clock.
     pub async fn keep_clock(&self, endpoint: String, clock: Vec<u8>) -> Result<(), WriterClosed> {
         self.messages.send(Message::Clock { endpoint, clock }).await.map_err(|_| WriterClosed)
     }
 
-    /// Makes dead letters pending again, behind the head. Returns how many there were.
-    pub async fn replay(&self, keys: Vec<OutboxKey>) -> Result<usize, WriterClosed> {
-        let (sender, receiver) = oneshot::channel();
-        self.messages.send(Message::Replay(keys, sender)).await.map_err(|_| WriterClosed)?;
-        receiver.await.map_err(|_| WriterClosed)
+    /// Makes dead letters pending again, behind the head, from `at` on. They are written in steps, so that a great many
+    /// hold nobody up. Returns how many there were.
+    pub async fn replay(&self, keys: &[OutboxKey], at: Timestamp) -> Result<usize, WriterClosed> {
+        let mut replayed = 0;
+        for step in keys.chunks(REPLAY_ROWS_MAX) {
+            let (done, receiver) = oneshot::channel();
+            let message = Message::Replay { keys: step.to_vec(), at, done };
+            self.messages.send(message).await.map_err(|_| WriterClosed)?;
+            replayed += receiver.await.map_err(|_| WriterClosed)?;
+        }
+        Ok(replayed)
     }
 
     /// Makes deliveries about no mention, as a test of an endpoint.
@@ -117,6 +157,20 @@ impl WriterHandle {
         let (sender, receiver) = oneshot::channel();
         self.messages.send(Message::Projects { source, versions, done: sender }).await.map_err(|_| WriterClosed)?;
         receiver.await.map_err(|_| WriterClosed)
+    }
+
+    /// The same from a plain thread.
+    pub(super) fn wait_written(&self) -> Result<(), WriterClosed> {
+        let (sender, receiver) = oneshot::channel();
+        let ack: Ack = Box::new(move || {
+            sender.send(()).ok();
+        });
+        self.submit(Arc::default(), ack)?;
+        receiver.blocking_recv().map_err(|_| WriterClosed)
+    }
+
+    pub(super) fn settle_from_thread(&self, settles: Vec<Settle>) -> Result<(), WriterClosed> {
+        self.messages.blocking_send(Message::Settle(settles)).map_err(|_| WriterClosed)
     }
 
     pub(super) fn trim_posts(&self, below: u64) -> Result<(), WriterClosed> {
@@ -142,6 +196,11 @@ impl WriterHandle {
         self.shared.returned.notified()
     }
 
+    /// Messages that wait for the writer; bounded by `MESSAGES_MAX`.
+    pub fn waiting(&self) -> usize {
+        self.messages.max_capacity() - self.messages.capacity()
+    }
+
     /// All counters, as last written.
     pub fn totals(&self) -> Totals {
         lock(&self.shared.totals).clone()
@@ -159,8 +218,12 @@ impl WriterHandle {
 
     /// Another room could not read the store: the daemon is to end with that.
     pub fn report(&self, cause: ReadError) {
-        self.shared.failure.set(damaged(cause)).ok();
-        self.shared.returned.notify_waiters();
+        self.shared.fail(damaged(cause));
+    }
+
+    /// A thread that the daemon cannot do without panicked.
+    pub fn report_panic(&self, thread: &'static str) {
+        self.shared.fail(StoreFailure::Panicked(thread));
     }
 
     pub(super) fn drop_dead(&self, keys: Vec<OutboxKey>) -> Result<(), WriterClosed> {
@@ -170,6 +233,20 @@ impl WriterHandle {
     /// Why the writer ended, if it did by itself.
     pub fn failure(&self) -> Option<StoreFailure> {
         self.shared.failure.get().cloned()
+    }
+
+    /// Sees a failure and does not keep the writer from ending.
+    pub fn watch(&self) -> FailureWatch {
+        FailureWatch(self.shared.clone())
+    }
+}
+
+/// Sees why the writer ended.
+pub struct FailureWatch(Arc<Shared>);
+
+impl FailureWatch {
+    pub fn failure(&self) -> Option<StoreFailure> {
+        self.0.failure.get().cloned()
     }
 }
 
@@ -193,7 +270,12 @@ pub fn start_writer(store: Store) -> Result<(WriterHandle, WriterThread), ReadEr
     };
     let thread = std::thread::Builder::new()
         .name("store-writer".to_owned())
-        .spawn(move || writer.run(receiver))
+        .spawn(move || {
+            let shared = writer.shared.clone();
+            if catch_unwind(AssertUnwindSafe(|| writer.run(receiver))).is_err() {
+                shared.fail(StoreFailure::Panicked("store-writer"));
+            }
+        })
         .expect("a thread can be started");
     Ok((WriterHandle { messages: sender, shared }, WriterThread(Some(thread))))
 }
@@ -213,8 +295,8 @@ impl Drop for WriterThread {
         while !thread.is_finished() && std::time::Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
-        if thread.is_finished() && thread.join().is_err() {
-            error!("the store's writer panicked");
+        if thread.is_finished() {
+            thread.join().ok();
         }
     }
 }
@@ -256,9 +338,7 @@ impl Writer {
                 Err(_) => self.write(Draft::default()),
             };
             if let Err(failure) = result {
-                error!(%failure, "the store's writer ends");
-                self.shared.failure.set(failure).ok();
-                self.shared.returned.notify_waiters();
+                self.shared.fail(failure);
                 return;
             }
         }
@@ -269,10 +349,8 @@ impl Writer {
         let mut next = Some(first);
         for _ in 0..GROUP_MESSAGES_MAX {
             let Some(message) = next else { break };
-            // What a turn withdraws must already be in the store, not in a batch in the making.
-            if draft.turns > 0
-                && matches!(&message, Message::Turn(commit, _) if commit.mentions.iter().any(|m| m.withdraw))
-            {
+            // What is withdrawn, replayed or dropped is looked for in the store, not in a batch in the making.
+            if !draft.batch.is_empty() && message.looks_into_store() {
                 self.write(std::mem::take(&mut draft))?;
             }
             self.add(message, &mut draft).map_err(damaged)?;
@@ -299,10 +377,10 @@ impl Writer {
                 self.endpoints.entry(endpoint.clone()).or_insert_with(new_endpoint).clock = clock;
                 draft.touched.insert(endpoint);
             }
-            Message::Replay(keys, done) => {
+            Message::Replay { keys, at, done } => {
                 let mut replayed = 0;
                 for key in keys {
-                    replayed += usize::from(self.add_replay(&key, draft)?);
+                    replayed += usize::from(self.add_replay(&key, at, draft)?);
                 }
                 draft.sync = true;
                 draft.acks.push(Box::new(move || {
@@ -328,9 +406,8 @@ impl Writer {
             }
             Message::DropMentions(rows) => self.add_drops(rows, draft)?,
             Message::DropDead(keys) => {
-                for OutboxKey { endpoint, position } in keys {
-                    let place = keys::endpoint_position(&endpoint, position);
-                    draft.batch.delete_cf(self.store.family(Family::Dead), place);
+                for key in keys {
+                    self.drop_dead_row(&key, draft)?;
                 }
             }
         }
@@ -379,14 +456,18 @@ impl Writer {
         if let Some(post) = &write.post {
             draft.batch.put_cf(store.family(Family::Post), keys::seq(write.known.seq), encode(post));
             let key = keys::author_post(write.known.author, write.known.seq);
-            draft.batch.put_cf(store.family(Family::Author), key, write.id.as_bytes());
+            let value = keys::author_value(write.id, write.known.mentioned);
+            draft.batch.put_cf(store.family(Family::Author), key, value);
         }
     }
 
     fn add_mention(&mut self, write: &MentionWrite, draft: &mut Draft) -> Result<(), ReadError> {
         if write.withdraw {
             for key in self.store.pending_of(write.id)? {
-                self.settle_row(&key, draft, |endpoint| endpoint.superseded += 1)?;
+                if !self.is_deletion(&key)? {
+                    self.settle_row(&key, draft, |endpoint| endpoint.superseded += 1)?;
+                    self.erase_dead(&key, draft)?;
+                }
             }
         }
         let row = MentionRow { log_seq: self.append_log(write.id, draft), ..write.row.clone() };
@@ -394,6 +475,38 @@ impl Writer {
         for delivery in &write.deliveries {
             self.add_delivery(delivery, draft);
         }
+        Ok(())
+    }
+
+    /// Whether a row tells of a deletion. It holds no text, and a receiver that holds one still has to hear of it.
+    fn is_deletion(&self, key: &OutboxKey) -> Result<bool, ReadError> {
+        if let Some(row) = self.store.outbox_row(key)? {
+            return Ok(row.event == event::DELETED);
+        }
+        Ok(self.store.dead_row(key)?.is_some_and(|dead| dead.row.event == event::DELETED))
+    }
+
+    /// Removes a dead letter, if there is one. Returns it.
+    fn drop_dead_row(&self, key: &OutboxKey, draft: &mut Draft) -> Result<Option<DeadRow>, ReadError> {
+        let Some(dead) = self.store.dead_row(key)? else { return Ok(None) };
+        let place = keys::endpoint_position(&key.endpoint, key.position);
+        draft.batch.delete_cf(self.store.family(Family::Dead), place);
+        if let Some(mention) = dead.row.mention {
+            let pending = keys::pending(mention, &key.endpoint, key.position);
+            draft.batch.delete_cf(self.store.family(Family::Pending), pending);
+        }
+        Ok(Some(dead))
+    }
+
+    /// A dead letter holds the text too. One that is withdrawn is superseded after all.
+    fn erase_dead(&mut self, key: &OutboxKey, draft: &mut Draft) -> Result<(), ReadError> {
+        if self.drop_dead_row(key, draft)?.is_none() {
+            return Ok(());
+        }
+        let endpoint = self.endpoints.entry(key.endpoint.clone()).or_insert_with(new_endpoint);
+        endpoint.dead -= 1;
+        endpoint.superseded += 1;
+        draft.touched.insert(key.endpoint.clone());
         Ok(())
     }
 
@@ -414,8 +527,10 @@ impl Writer {
             event: delivery.event.to_owned(),
             mention: delivery.mention,
             thread: delivery.thread,
+            author: delivery.author,
             queries: delivery.queries.clone(),
             created_at: delivery.created_at,
+            waits_since: delivery.created_at,
             arrived_at: delivery.arrived_at,
             replay: false,
             attempts: 0,
@@ -489,8 +604,18 @@ impl Writer {
             Settle::Dead { endpoint, position, at, cause, reason } => {
                 let key = OutboxKey { endpoint, position };
                 if let Some(mut row) = self.settle_row(&key, draft, |endpoint| endpoint.dead += 1)? {
-                    row.last_attempt = Some(LastAttempt { at, cause });
+                    // What expires or is too much was not tried again: what the last attempt met still stands.
+                    if reason == DeadReason::Refused {
+                        row.attempts += 1;
+                        row.refusals += 1;
+                        row.last_attempt = Some(LastAttempt { at, cause });
+                    }
                     let place = keys::endpoint_position(&key.endpoint, position);
+                    if let Some(mention) = row.mention {
+                        // A deletion must find the dead letter as it finds what waits.
+                        let pending = keys::pending(mention, &key.endpoint, position);
+                        draft.batch.put_cf(self.store.family(Family::Pending), pending, b"");
+                    }
                     let dead = DeadRow { row, reason, at };
                     draft.batch.put_cf(self.store.family(Family::Dead), place, encode(&dead));
                 }
@@ -499,15 +624,13 @@ impl Writer {
         Ok(())
     }
 
-    fn add_replay(&mut self, key: &OutboxKey, draft: &mut Draft) -> Result<bool, ReadError> {
-        let place = keys::endpoint_position(&key.endpoint, key.position);
-        let Some(dead) = self.store.dead_row(key)? else { return Ok(false) };
-        draft.batch.delete_cf(self.store.family(Family::Dead), place);
+    fn add_replay(&mut self, key: &OutboxKey, at: Timestamp, draft: &mut Draft) -> Result<bool, ReadError> {
+        let Some(dead) = self.drop_dead_row(key, draft)? else { return Ok(false) };
         let endpoint = self.endpoints.entry(key.endpoint.clone()).or_insert_with(new_endpoint);
         endpoint.dead -= 1;
         endpoint.replayed += 1;
         let behind = OutboxKey { endpoint: key.endpoint.clone(), position: endpoint.position_next };
-        let row = OutboxRow { replay: true, attempts: 0, refusals: 0, last_attempt: None, ..dead.row };
+        let row = OutboxRow { replay: true, waits_since: at, attempts: 0, refusals: 0, last_attempt: None, ..dead.row };
         self.put_pending(&behind, &row, draft);
         Ok(true)
     }
@@ -519,10 +642,13 @@ impl Writer {
             let Some(row) = self.store.mention(id)? else { continue };
             if row.log_seq == seq {
                 draft.batch.delete_cf(self.store.family(Family::Mention), id.as_bytes());
-                if let Some(known) = self.store.known(&[id])?.pop().flatten() {
-                    // Nothing keeps the post's row any more but the retention of posts.
-                    let known = KnownPost { mentioned: false, ..known };
-                    draft.batch.put_cf(self.store.family(Family::PostId), id.as_bytes(), encode(&known));
+                if let Some(known) =
+                    self.store.known(&[id])?.pop().flatten().filter(|known| known.state == PostState::Live)
+                {
+                    // Nothing keeps the author's row any more but the retention of posts.
+                    let key = keys::author_post(known.author, known.seq);
+                    let value = keys::author_value(id, false);
+                    draft.batch.put_cf(self.store.family(Family::Author), key, value);
                 }
                 self.append_log(id, draft);
             }

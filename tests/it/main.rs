@@ -11,6 +11,8 @@ mod fuzzed;
 mod layers;
 mod licences;
 mod nats;
+mod outbox;
+mod retention;
 mod samples;
 mod search;
 mod standard_webhooks;

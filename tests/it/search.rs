@@ -81,8 +81,11 @@ struct Running {
 
 impl Running {
     fn start(kept: &Kept, index: &Path) -> Self {
+        Self::start_until(CancellationToken::new(), kept, index)
+    }
+
+    fn start_until(stop: CancellationToken, kept: &Kept, index: &Path) -> Self {
         let disk = DiskSettings { free_min_mb: 0, free_min_percent: 0, free_red_mb: 0, ballast_mb: 0 };
-        let stop = CancellationToken::new();
         let parts = IndexerParts {
             store: kept.store.clone(),
             writer: kept.writer.clone(),
@@ -308,7 +311,7 @@ fn long_word(dice: &mut Dice) -> Literal {
 }
 
 fn account(number: usize, status: AuthorStatus) -> (AuthorId, AccountRow) {
-    let row = AccountRow { status, order: Order(number as u64), erase_from: None };
+    let row = AccountRow { status, order: Order(number as u64), erasure: None };
     (AuthorId::of("bluesky", &number.to_string()), row)
 }
 
@@ -398,9 +401,10 @@ fn a_rebuild_that_was_told_to_stop_is_made_again_and_not_taken_for_whole() {
     let running = Running::start(&first, &first.index());
     running.catch_up(&first);
     running.end();
-    // Told to stop before it begins: it sees the token after the first mention.
-    let stopped = Running::start(&second, &first.index());
-    stopped.end();
+    // Told to stop before it begins: it sees that after the first mention.
+    let stop = CancellationToken::new();
+    stop.cancel();
+    Running::start_until(stop, &second, &first.index()).end();
     let running = Running::start(&second, &first.index());
     running.catch_up(&second);
     assert_eq!((running.indexer.rebuilds(), running.indexer.index().documents()), (1, 50));

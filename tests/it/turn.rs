@@ -26,7 +26,7 @@ use earful::projects::{Live, ProjectText, Route, Routes, check_set};
 use earful::search::{Indexer, IndexerParts, SearchRequest, search};
 use earful::store::gate::{DiskGate, DiskSettings};
 use earful::store::{
-    Holding, MentionRow, MentionState, NewDelivery, OutboxRow, PostState, Store, StoreSettings, WriterHandle,
+    Holding, MentionRow, MentionState, NewDelivery, OutboxRow, PostState, Store, StoreSettings, Tally, WriterHandle,
     WriterThread, start_writer,
 };
 
@@ -58,15 +58,15 @@ pub fn live() -> Live {
 }
 
 /// A line of a push: version `order` of post `id`.
-fn upsert(id: &str, order: u64, text: &str) -> Value {
+pub fn upsert(id: &str, order: u64, text: &str) -> Value {
     json!({"id": id, "revision": order, "text": text, "author": {"id": "ann", "handle": "ann"}})
 }
 
-fn delete(id: &str, order: u64) -> Value {
+pub fn delete(id: &str, order: u64) -> Value {
     json!({"op": "delete", "id": id, "revision": order})
 }
 
-fn id_of(id: &str) -> PostId {
+pub fn id_of(id: &str) -> PostId {
     PostId::of(NETWORK, id)
 }
 
@@ -344,6 +344,61 @@ fn the_thread_is_frozen_when_the_post_is_first_seen() {
 }
 
 #[test]
+fn receivers_hear_of_a_thread_in_the_order_in_which_it_came() {
+    let mut mind = Mind::new();
+    let mut lines = vec![upsert("root", 1, "acme root")];
+    for n in 0..20 {
+        let mut reply = upsert(&format!("reply{n}"), 1, &format!("acme {n}"));
+        reply["reply_to"] = json!("root");
+        reply["thread"] = json!("root");
+        lines.push(reply);
+    }
+    mind.lines(&lines);
+    let told = mind.told.remove("crm").unwrap();
+    let ids: Vec<_> = told.iter().map(|delivery| delivery.mention.unwrap()).collect();
+    let replies = (0..20).map(|n| id_of(&format!("reply{n}")));
+    assert_eq!(ids, [id_of("root")].into_iter().chain(replies).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_deleted_parent_said_is_not_told_again() {
+    let mut mind = Mind::new();
+    let reply = |order: u64, text: &str| {
+        let mut reply = upsert("2", order, text);
+        reply["reply_to"] = json!("1");
+        reply
+    };
+    mind.lines(&[upsert("1", 1, "the parent's words"), reply(1, "acme")]);
+    let body = |mind: &mut Mind| {
+        let told = mind.told.remove("crm").unwrap().pop().unwrap();
+        String::from_utf8(told.body).unwrap()
+    };
+    assert!(body(&mut mind).contains("the parent's words"));
+    mind.lines(&[delete("1", 2)]);
+    mind.lines(&[reply(2, "acme, edited")]);
+    assert!(!body(&mut mind).contains("the parent's words"));
+}
+
+#[test]
+fn a_mention_is_counted_once_for_each_project_also_if_an_edit_brings_another() {
+    let mut mind = Mind::new();
+    let count = |mind: &mut Mind, order: u64, text: &str| {
+        let post = Box::new(post_of(&upsert("1", order, text)));
+        let event = PostEvent::Upsert { post, order: Order(order), quiet: false };
+        let sighting = sighting(event, &mind.live, &mut Scratch::default());
+        let decided = decide(vec![sighting], &mut mind.knowledge, &mind.live, mind.now);
+        for write in decided.commit.mentions {
+            mind.rows.insert(write.id, write.row);
+        }
+        mind.knowledge.mentions = mind.rows.clone();
+        ["one", "two"].map(|project| decided.commit.totals.get(Tally::MentionsCreated, project))
+    };
+    assert_eq!(count(&mut mind, 1, "acme"), [1, 0]);
+    assert_eq!(count(&mut mind, 2, "acme outage"), [0, 1]);
+    assert_eq!(count(&mut mind, 3, "acme outage!"), [0, 0]);
+}
+
+#[test]
 fn excerpts_of_parent_and_root_come_also_from_the_same_batch() {
     let mut mind = Mind::new();
     let reply = json!({"id": "3", "text": "acme too", "revision": 1, "reply_to": "2", "thread": "1"});
@@ -438,20 +493,20 @@ const STORE: StoreSettings = StoreSettings { block_cache_mb: 8, write_buffers_mb
 const DISK: DiskSettings = DiskSettings { free_min_mb: 0, free_min_percent: 0, free_red_mb: 0, ballast_mb: 0 };
 
 /// A store with its writer and a turn; what is dropped last is waited for.
-struct Stage {
+pub struct Stage {
     inlets: HashMap<&'static str, Inlet>,
     turn: Option<Turn>,
     arrived: Arc<Notify>,
     stop: CancellationToken,
-    store: Store,
-    writer: WriterHandle,
+    pub store: Store,
+    pub writer: WriterHandle,
     gate: Arc<DiskGate>,
     _thread: WriterThread,
     directory: TempDir,
 }
 
 impl Stage {
-    fn open(arrivals_max: usize) -> Self {
+    pub fn open(arrivals_max: usize) -> Self {
         Self::open_in(tempfile::tempdir().unwrap(), arrivals_max)
     }
 
@@ -491,13 +546,13 @@ impl Stage {
         self.inlet(source).offer(arrival).unwrap()
     }
 
-    async fn push(&mut self, lines: &[Value]) -> Vec<Outcome> {
+    pub async fn push(&mut self, lines: &[Value]) -> Vec<Outcome> {
         let receipt = self.offer(arrival("partner", lines));
         durable(receipt).await
     }
 
     /// One event of Bluesky's stream.
-    async fn stream(&mut self, event: &Value) -> Vec<Outcome> {
+    pub async fn stream(&mut self, event: &Value) -> Vec<Outcome> {
         let body = serde_json::to_vec(event).unwrap();
         let arrival = Arrival { source: "stream".into(), wire: Wire::Jetstream, body, fetched_at: NOW, cursor: None };
         let receipt = self.offer(arrival);
@@ -525,7 +580,7 @@ impl Stage {
     }
 
     /// Every row of a post in the store, whatever names it.
-    fn texts(&self) -> Vec<String> {
+    pub fn texts(&self) -> Vec<String> {
         self.store.posts(0, 100_000).unwrap().into_iter().map(|(_, post)| post.text).collect()
     }
 }
@@ -541,7 +596,7 @@ async fn durable(receipt: Receipt) -> Vec<Outcome> {
 }
 
 /// Waits for something that other threads bring about.
-async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     let mut look = tokio::time::interval(Duration::from_millis(5));
     while !is_so() {
@@ -556,17 +611,17 @@ fn revision(micros: u64) -> String {
     (0..13).rev().map(|at| digits[((micros << 10) >> (5 * at) & 31) as usize] as char).collect()
 }
 
-fn skeet(did: &str, key: &str, micros: u64, text: &str) -> Value {
+pub fn skeet(did: &str, key: &str, micros: u64, text: &str) -> Value {
     let record = json!({"$type": "app.bsky.feed.post", "text": text, "createdAt": "2026-11-22T19:04:05Z"});
     json!({"did": did, "time_us": micros, "kind": "commit", "commit": {"rev": revision(micros), "operation": "create",
         "collection": "app.bsky.feed.post", "rkey": key, "record": record}})
 }
 
-fn account(did: &str, micros: u64, active: bool, status: &str) -> Value {
+pub fn account(did: &str, micros: u64, active: bool, status: &str) -> Value {
     json!({"did": did, "time_us": micros, "kind": "account", "account": {"active": active, "status": status}})
 }
 
-fn skeet_id(did: &str, key: &str) -> PostId {
+pub fn skeet_id(did: &str, key: &str) -> PostId {
     PostId::of("bluesky", &format!("at://{did}/app.bsky.feed.post/{key}"))
 }
 
@@ -677,7 +732,7 @@ async fn an_account_that_comes_back_while_its_posts_are_erased_is_active_afterwa
     eventually("every old post is erased", || store.posts(0, 10).unwrap().is_empty()).await;
     stage.stream(&skeet("did:plc:other", "k", 1_000_000, "the erasure's last step is durable")).await;
     let row = stage.store.accounts(&[author]).unwrap().pop().flatten().unwrap();
-    assert_eq!((row.status, row.erase_from), (AuthorStatus::Active, None));
+    assert_eq!((row.status, row.erasure), (AuthorStatus::Active, None));
 }
 
 #[tokio::test]

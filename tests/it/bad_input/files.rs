@@ -626,9 +626,9 @@ const STORE: &[Row] = &[
     (
         "a format of tomorrow",
         || b"format of tomorrow".to_vec(),
-        "has format 99, this program reads 1; run the program that wrote it, or restore",
+        "has format 99, this program reads 2; run the program that wrote it, or restore",
     ),
-    ("a format of noise", || b"format of noise".to_vec(), "has format unknown, this program reads 1"),
+    ("a format of noise", || b"format of noise".to_vec(), "has format unknown, this program reads 2"),
     ("a pointer of noise", || b"pointer of noise".to_vec(), "is damaged: "),
     ("a manifest of noise", || b"manifest of noise".to_vec(), "restore a backup into another `data_dir`"),
     ("a manifest that is gone", || b"manifest gone".to_vec(), "restore a backup into another `data_dir`"),
