@@ -62,7 +62,7 @@ impl DiskGate {
         self.free_bytes.store(free, Ordering::Relaxed);
         self.level.store(level as u8, Ordering::Relaxed);
         match level {
-            Level::Green => self.keep_ballast(free)?,
+            Level::Green => self.keep_ballast(free, disk.f_blocks * disk.f_frsize)?,
             Level::Yellow => {}
             Level::Red => match std::fs::remove_file(self.ballast()) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
@@ -76,24 +76,34 @@ impl DiskGate {
         self.data_dir.join("ballast")
     }
 
-    fn keep_ballast(&self, free: u64) -> std::io::Result<()> {
+    fn keep_ballast(&self, free: u64, total: u64) -> std::io::Result<()> {
         let bytes = self.settings.ballast_mb << 20;
         // Only where there is plenty, so that the ballast itself never closes the gate.
-        if bytes == 0 || self.ballast().exists() || free < 4 * bytes + (self.settings.free_min_mb << 20) {
+        if bytes == 0 || self.ballast().exists() || free < 4 * bytes + closes_below(&self.settings, total) {
             return Ok(());
         }
         let file = std::fs::File::create(self.ballast())?;
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)?;
-        file.sync_all()
+        match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
+            Ok(()) => file.sync_all(),
+            // An empty file would pass for a ballast; some file systems know no other.
+            Err(error) => {
+                std::fs::remove_file(self.ballast())?;
+                if error == rustix::io::Errno::OPNOTSUPP { Ok(()) } else { Err(error.into()) }
+            }
+        }
     }
+}
+
+/// The free bytes below which nothing is taken in.
+fn closes_below(settings: &DiskSettings, total: u64) -> u64 {
+    (settings.free_min_mb << 20).max(total / 100 * settings.free_min_percent)
 }
 
 fn level_of(settings: &DiskSettings, free: u64, total: u64) -> Level {
     if free < settings.free_red_mb << 20 {
         return Level::Red;
     }
-    let percent = total / 100 * settings.free_min_percent;
-    if free < (settings.free_min_mb << 20).max(percent) { Level::Yellow } else { Level::Green }
+    if free < closes_below(settings, total) { Level::Yellow } else { Level::Green }
 }
 
 #[cfg(test)]

@@ -175,7 +175,8 @@ async fn an_edit_and_a_drop_that_the_writer_takes_together_do_not_lose_the_edit(
         let edited = [upsert("1", 2, &format!("acme {round}"))];
         let (store, writer) = (stage.store.clone(), stage.writer.clone());
         let pass = RetainPass { now: clock::now().plus(Duration::from_hours(2)), indexed: 1 };
-        let dropped = tokio::task::spawn_blocking(move || retain(&store, &writer, &AN_HOUR, pass).unwrap());
+        let mentions_only = RetainSettings { mentions_age_max_h: 1, ..KEEP_ALL };
+        let dropped = tokio::task::spawn_blocking(move || retain(&store, &writer, &mentions_only, pass).unwrap());
         stage.push(&edited).await;
         dropped.await.unwrap();
         stage.writer.until_written().await.unwrap();

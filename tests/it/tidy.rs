@@ -151,3 +151,47 @@ fn every_default_is_read_and_every_key_is_documented() {
         commented = line.starts_with('#');
     }
 }
+
+#[test]
+fn every_metric_is_documented_as_it_describes_itself() {
+    let read = |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap();
+    let (operations, architecture) = (read("OPERATIONS.md"), read("ARCHITECTURE.md"));
+    let names: Vec<&str> = earful::metrics::ALL.iter().map(|metric| metric.name).collect();
+    let mut wrong = Vec::new();
+    for metric in earful::metrics::ALL {
+        let row = operations.lines().find(|line| line.starts_with(&format!("| `{}` |", metric.name)));
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        if !row.is_some_and(|row| row.contains(&format!("| {kind} |")) && row.ends_with(&format!("{} |", metric.help)))
+        {
+            wrong.push(format!("docs/OPERATIONS.md: no row `{}`, {kind}, {}", metric.name, metric.help));
+        }
+    }
+    for (name, text) in [("OPERATIONS.md", &operations), ("ARCHITECTURE.md", &architecture)] {
+        for named in text.split('`').filter(|word| word.starts_with("earful_")) {
+            let named = named.split(|letter: char| !letter.is_ascii_lowercase() && letter != '_').next().unwrap();
+            if !names.contains(&named) {
+                wrong.push(format!("docs/{name}: there is no metric `{named}`"));
+            }
+        }
+    }
+    report(&wrong);
+}
+
+#[test]
+fn the_store_is_written_in_one_place_that_never_waits_inside() {
+    let mut wrong = Vec::new();
+    for (path, text) in texts("src") {
+        let code = code_of(&text);
+        for call in ["db.put", "db.write(", "db.delete", "db.merge", ".write_without_wal", "write_opt("] {
+            let is_writer = path.ends_with("store/writer.rs") && call == "write_opt(";
+            // The format, the epoch and the mark of a restored store are written before the writer starts.
+            let is_opening = path.ends_with("store/open.rs") || path.ends_with("store/backup.rs");
+            if code.contains(call) && !is_writer && !is_opening {
+                wrong.push(format!("{}: `{call}`", path.display()));
+            }
+        }
+    }
+    report(&wrong);
+    let writer = texts("src").into_iter().find(|(path, _)| path.ends_with("store/writer.rs")).unwrap().1;
+    assert_eq!((writer.matches("write_opt(").count(), writer.matches("set_no_slowdown(true)").count()), (1, 1));
+}

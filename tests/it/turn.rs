@@ -24,10 +24,10 @@ use earful::normalize::push::{PushScope, encode};
 use earful::pipeline::{Decided, Knowledge, Sighting, Turn, TurnParts, TurnSettings, decide, start_turn};
 use earful::projects::{Live, ProjectText, Route, Routes, check_set};
 use earful::search::{Indexer, IndexerParts, SearchRequest, search};
-use earful::store::gate::{DiskGate, DiskSettings};
+use earful::store::gate::{DiskGate, DiskSettings, Level};
 use earful::store::{
-    Holding, MentionRow, MentionState, NewDelivery, OutboxRow, PostState, Store, StoreSettings, Tally, WriterHandle,
-    WriterThread, start_writer,
+    Holding, MentionRow, MentionState, NewDelivery, OutboxRow, PostState, Settle, Store, StoreSettings, Tally,
+    WriterHandle, WriterThread, start_writer,
 };
 
 /// How long a test waits for what has to happen.
@@ -511,10 +511,15 @@ impl Stage {
     }
 
     fn open_in(directory: TempDir, arrivals_max: usize) -> Self {
+        Self::open_with(directory, arrivals_max, DISK)
+    }
+
+    fn open_with(directory: TempDir, arrivals_max: usize, disk: DiskSettings) -> Self {
         let store = Store::open(&directory.path().join("store"), &STORE).unwrap();
         let (writer, thread) = start_writer(store.clone()).unwrap();
         let (arrived, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let gate = Arc::new(DiskGate::new(DISK, directory.path()));
+        let gate = Arc::new(DiskGate::new(disk, directory.path()));
+        gate.measure().unwrap();
         let turn = start_turn(TurnParts {
             store: store.clone(),
             writer: writer.clone(),
@@ -887,4 +892,21 @@ fn state_of(rows: &[OutboxRow]) -> BTreeSet<String> {
     }
     let matching = held.into_values().filter(|body| body["data"]["matches"].as_array().is_some_and(|m| !m.is_empty()));
     matching.map(|body| body["data"]["content"]["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn while_the_disk_is_nearly_full_nothing_is_taken_in_and_deliveries_go_on() {
+    let mut stage = Stage::open(100);
+    stage.push(&[upsert("1", 1, "acme")]).await;
+    let directory = stage.close();
+    let full = DiskSettings { free_min_mb: u64::MAX >> 20, ..DISK };
+    let mut stage = Stage::open_with(directory, 100, full);
+    assert_eq!(stage.gate.measure().unwrap(), Level::Yellow);
+    let waits = stage.offer(arrival("partner", &[upsert("2", 1, "acme too")]));
+    stage.writer.settle(vec![Settle::Delivered { endpoint: "crm".to_owned(), position: 1 }]).await.unwrap();
+    stage.writer.until_written().await.unwrap();
+    assert_eq!((stage.outbox("crm").len(), stage.writer.endpoint("crm").unwrap().delivered), (0, 1));
+    stage.end();
+    assert!(waits.durable().await.is_err(), "what was not taken in is not acknowledged");
+    assert_eq!(stage.texts(), ["acme"]);
 }
