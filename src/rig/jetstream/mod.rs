@@ -230,7 +230,7 @@ fn dictionary(events: &[PlayedEvent]) -> Vec<u8> {
     let mut samples: Vec<String> = events.iter().take(SAMPLES_MAX).map(|event| event.body.to_string()).collect();
     // Training needs some text whatever is played.
     samples.extend((0..200_u32).map(|n| {
-        format!(r#"{{"$type":"message","payload":{{"$type":"network.bsky.jetstream.subscribeEvents#commit","seq":{n},"did":"did:plc:{}","operation":"create","collection":"app.bsky.feed.post","rkey":"3n2utl{n}","record":{{"$type":"app.bsky.feed.post","text":"{}"}}}}}}"#, n * 7919, n * 104_729)
+        format!(r#"{{"$type":"message","payload":{{"$type":"network.bsky.jetstream.subscribeEvents#commit","collection":"app.bsky.feed.post","did":"did:plc:{}","operation":"create","record":{{"$type":"app.bsky.feed.post","text":"{}"}},"rkey":"3n2utl{n}","seq":{n}}}}}"#, n * 7919, n * 104_729)
     }));
     let mut dictionary =
         zstd::dict::from_samples(&samples, DICTIONARY_BYTES_MAX).expect("200 samples train a dictionary");

@@ -45,8 +45,8 @@ pub(super) struct Event {
 }
 
 enum Said {
-    /// `members` is the text of the commit object without its braces.
-    Commit { collection: String, members: String },
+    /// `members` are those of the commit object, each as `"name":value`.
+    Commit { collection: String, members: Vec<String> },
     /// Anything else that has a kind, with the text of the object of that name.
     Other { kind: String, object: String },
     /// Sent as it is, to everybody.
@@ -146,8 +146,8 @@ impl Event {
         let said = match (body.get("kind").and_then(Value::as_str), body.get("commit"), &body) {
             (Some("commit"), Some(commit), _) => {
                 let collection = commit.get("collection").and_then(Value::as_str).unwrap_or_default().to_owned();
-                let text = commit.to_string();
-                let members = text.trim_start_matches('{').strip_suffix('}').unwrap_or_default().to_owned();
+                let members = commit.as_object().into_iter().flatten();
+                let members = members.map(|(name, value)| format!(r#""{name}":{value}"#)).collect();
                 Said::Commit { collection, members }
             }
             (Some(kind), None, _) => {
@@ -177,24 +177,31 @@ impl Event {
         match (&self.said, version) {
             (Said::Raw(text), _) => text.clone(),
             (Said::Commit { members, .. }, Version::V1) => {
+                let members = members.join(",");
                 format!(r#"{{"did":"{did}","time_us":{time_us},"kind":"commit","commit":{{{members}}}}}"#)
             }
             (Said::Other { kind, object }, Version::V1) => {
                 format!(r#"{{"did":"{did}","time_us":{time_us},"kind":"{kind}","{kind}":{object}}}"#)
             }
             (Said::Commit { members, .. }, Version::V2) => self.frame("commit", seq, members),
-            (Said::Other { kind, object }, Version::V2) => self.frame(kind, seq, &format!(r#""{kind}":{object}"#)),
+            (Said::Other { kind, object }, Version::V2) => self.frame(kind, seq, &[format!(r#""{kind}":{object}"#)]),
         }
     }
 
-    /// A frame of the second wire, whose times have six digits of a second.
-    fn frame(&self, kind: &str, seq: usize, members: &str) -> String {
-        let did = &self.did;
+    /// A frame of the second wire: its times have six digits of a second, and its members the order of the alphabet,
+    /// so that the seq comes behind the record, as a real server writes them.
+    fn frame(&self, kind: &str, seq: usize, members: &[String]) -> String {
         let time = jiff::Timestamp::from_microsecond(i64::try_from(self.time_us).unwrap_or(i64::MAX));
         let time = time.unwrap_or(jiff::Timestamp::MAX);
-        format!(
-            r##"{{"$type":"message","payload":{{"$type":"network.bsky.jetstream.subscribeEvents#{kind}","seq":{seq},"did":"{did}","time":"{time:.6}",{members}}}}}"##
-        )
+        let own = [
+            format!(r##""$type":"network.bsky.jetstream.subscribeEvents#{kind}""##),
+            format!(r#""did":"{}""#, self.did),
+            format!(r#""seq":{seq}"#),
+            format!(r#""time":"{time:.6}""#),
+        ];
+        let mut members: Vec<&str> = own.iter().chain(members).map(String::as_str).collect();
+        members.sort_unstable();
+        format!(r#"{{"$type":"message","payload":{{{}}}}}"#, members.join(","))
     }
 }
 

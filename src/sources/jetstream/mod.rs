@@ -3,6 +3,7 @@
 
 mod connect;
 mod cursor;
+mod members;
 mod read;
 mod settings;
 mod wire;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{self, Message};
+use tracing::warn;
 
 use crate::clock;
 use crate::inlet::Inlet;
@@ -13,7 +14,7 @@ use crate::model::{Arrival, Timestamp, Wire};
 
 use super::cursor::{Begin, Mark, Marker, shown};
 use super::settings::WireVersion;
-use super::wire::{self, Kind, Peek, words};
+use super::wire::{self, Kind, Told, words};
 use super::{Ended, Gap, Jetstream, Opened};
 
 /// The first wire does not say that it moved a cursor. It always sends account events, so when its first event is so
@@ -26,7 +27,6 @@ pub(super) struct Stream<'a> {
     inlet: &'a Inlet,
     opened: Opened,
     wire: Wire,
-    peek: Peek,
     marker: Marker,
     /// How far the connections before this one came.
     stored: Option<Mark>,
@@ -34,6 +34,8 @@ pub(super) struct Stream<'a> {
     mark: Option<Mark>,
     died: bool,
     counts_anew: bool,
+    /// Whether the operator was told of a stream that is ahead of our clock.
+    is_ahead_told: bool,
 }
 
 impl<'a> Stream<'a> {
@@ -46,8 +48,9 @@ impl<'a> Stream<'a> {
     ) -> Self {
         let version = jetstream.settings.wire;
         let wire = wire::wire(version);
-        let (peek, marker) = (Peek::new(version), Marker::new(wire, host));
-        Self { jetstream, inlet, opened, wire, peek, marker, stored, mark: None, died: false, counts_anew: false }
+        let marker = Marker::new(wire, host);
+        let (died, counts_anew, is_ahead_told) = (false, false, false);
+        Self { jetstream, inlet, opened, wire, marker, stored, mark: None, died, counts_anew, is_ahead_told }
     }
 
     /// Whether the host deserves the next run too: it knows our cursor.
@@ -118,16 +121,24 @@ impl<'a> Stream<'a> {
     /// connection: a seq of another host means nothing here.
     async fn frame(&mut self, body: Vec<u8>) -> Result<(), Ended> {
         let fetched_at = clock::now();
-        match self.peek.mark(&body, fetched_at) {
-            Some(mark) => self.advance(mark).await?,
-            None => match self.peek.kind(&body) {
-                Kind::Event => {}
-                Kind::Outdated(said) => return self.outdated(&said).await,
-                Kind::Future(said) => return Err(self.anew(&said)),
-                Kind::Error(said) => return Err(retry(said)),
-            },
+        match wire::peek(self.jetstream.settings.wire, &body, fetched_at) {
+            Kind::Event(Told::Mark(mark)) => self.advance(mark).await?,
+            Kind::Event(Told::Ahead) => self.tell_of_the_clock(),
+            Kind::Event(Told::Nothing) => {}
+            Kind::Outdated(said) => return self.outdated(&said).await,
+            Kind::Future(said) => return Err(self.anew(&said)),
+            Kind::Error(said) => return Err(retry(said)),
         }
         self.hand_over(body, fetched_at).await
+    }
+
+    /// Once for a connection: with a clock that is behind, no cursor moves at all.
+    fn tell_of_the_clock(&mut self) {
+        if !self.is_ahead_told {
+            let source = &self.jetstream.source;
+            warn!(%source, "an event is minutes ahead of this machine's clock; its cursor is not kept: check the clock");
+            self.is_ahead_told = true;
+        }
     }
 
     async fn hand_over(&mut self, body: Vec<u8>, fetched_at: Timestamp) -> Result<(), Ended> {

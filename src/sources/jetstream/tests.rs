@@ -184,6 +184,34 @@ fn on_the_second_wire_a_resume_repeats_one_event() {
 }
 
 #[test]
+fn the_cursor_is_the_servers_whatever_the_author_writes() {
+    on_threads(async {
+        let forged =
+            json!({"seq": 900_000, "time": "2026-05-26T00:00:00.000000Z", "time_us": START_US + 9_000_000_000_u64});
+        for wire in WIRES {
+            let mut long = event(1);
+            long["commit"]["record"] = json!({"seq": 900_000, "time": "2026-05-26T00:00:00.000000Z", "payload": forged,
+                "text": "\"seq\":900000,".repeat(100), "reply": {"parent": forged, "root": forged}});
+            let account = json!({"did": "did:plc:b", "time_us": START_US + 2000, "kind": "account",
+                "account": {"active": true, "did": "did:plc:b", "seq": 31_527_015_471_u64, "time": "2026-05-25T15:00:00.000Z"}});
+            let events = [long, account].into_iter().map(|body| PlayedEvent { at_ms: 0, body }).collect();
+            let server = Server::start(events, Pace::Fast).await.unwrap();
+            let (mut desk, mut source) = (Desk::new(), jetstream(&server, wire));
+            desk.run(&mut source, |seen| seen.len() == 2).await;
+            let mark = |arrival: &Arrival| Stored::read(&arrival.cursor.as_ref().unwrap().value).unwrap().mark();
+            let expected = |n: u64| {
+                let time_us = START_US + n * 1000;
+                Mark { cursor: if wire.0 == WireVersion::V1 { time_us } else { n }, time_us }
+            };
+            assert_eq!([mark(&desk.seen[0]), mark(&desk.seen[1])], [expected(1), expected(2)], "{wire:?}");
+            if wire.0 == WireVersion::V2 {
+                assert!(text(&desk.seen[0]).ends_with(r#""seq":1,"time":"2026-05-25T14:23:29.158119Z"}}"#));
+            }
+        }
+    });
+}
+
+#[test]
 fn the_next_host_takes_over_by_time() {
     on_threads(async {
         for wire in WIRES {
@@ -245,7 +273,7 @@ fn a_seq_that_is_too_old_is_a_gap_and_the_run_goes_on() {
         assert_eq!(said["to"], "seq 10");
         let Some(kept) = &desk.seen[1].cursor else { panic!("no cursor") };
         assert_eq!(Stored::read(&kept.value).unwrap().mark().cursor, 10, "a crash here does not declare it twice");
-        assert!(text(&desk.seen[2]).contains(r#""seq":10,"#));
+        assert!(text(&desk.seen[2]).contains(r#""seq":10,"time":"#));
         assert_eq!(server.stats().faults_fired, 1);
     });
 }

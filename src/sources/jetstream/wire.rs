@@ -1,13 +1,13 @@
-//! What goes over the wire: addresses with their parameters, and the few bytes of a frame that tell how far it is.
+//! What goes over the wire: addresses with their parameters, and the few members of a frame that tell how far it is.
 //! Unaware of sockets; a frame is peeked at, not parsed.
 
-use memchr::memmem::Finder;
 use serde::Deserialize;
 use url::Url;
 
 use crate::model::{Timestamp, Wire};
 
 use super::cursor::{Begin, Mark, TIME_US_MIN};
+use super::members;
 use super::settings::{JetstreamSettings, WireVersion};
 
 const PATH_V1: &str = "/subscribe";
@@ -15,18 +15,16 @@ const PATH_V2: &str = "/xrpc/network.bsky.jetstream.subscribeEvents";
 const PATH_DICTIONARY: &str = "/xrpc/network.bsky.jetstream.getZstdDictionary";
 /// What a post event is made of; the first wire has no such filter.
 const KINDS: [&str; 2] = ["commit", "account"];
-/// A server's own fields come before the author's record, within these bytes.
-const HEAD_BYTES: usize = 512;
 /// A time further than this ahead of our clock moves no cursor: resuming there would skip what comes before it.
-const AHEAD_US_MAX: u64 = 24 * 3600 * 1_000_000;
+const AHEAD_US_MAX: u64 = 10 * 60 * 1_000_000;
 const TIME_TEXT_BYTES_MAX: usize = 40;
 /// Of a server's words that are repeated to people.
 const WORDS_CHARS_MAX: usize = 200;
 
-/// What a frame of the second wire is, besides an event.
+/// What a frame is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    Event,
+    Event(Told),
     /// The cursor was too old and was moved; the server's words.
     Outdated(String),
     /// The cursor is a seq that the server has not come to, so that it was counted elsewhere; the server's words.
@@ -35,14 +33,27 @@ pub(super) enum Kind {
     Error(String),
 }
 
-/// Finds the fields of a frame that a cursor is made of.
-pub(super) struct Peek {
-    version: WireVersion,
-    time_us: Finder<'static>,
-    seq: Finder<'static>,
-    time: Finder<'static>,
-    witnessed: Finder<'static>,
-    kind: Finder<'static>,
+/// How far an event says that it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Mark(Mark),
+    /// Its time is ahead of our clock: one of the two is wrong.
+    Ahead,
+    /// It does not say, or says what cannot be.
+    Nothing,
+}
+
+/// The members of a frame, or of the payload of one, that a cursor is made of, as they are written.
+#[derive(Default)]
+struct Peeked<'f> {
+    kind: &'f [u8],
+    payload: Option<&'f [u8]>,
+    time_us: &'f [u8],
+    seq: &'f [u8],
+    time: &'f [u8],
+    witnessed_at: &'f [u8],
+    /// Whether the object was read to its end. What is cut off may lack what comes last.
+    whole: bool,
 }
 
 #[derive(Deserialize)]
@@ -127,83 +138,93 @@ pub(super) fn number_above(text: &str, floor: u64) -> Option<u64> {
     numbers.filter(|number| *number > floor && *number < TIME_US_MIN).max()
 }
 
-impl Peek {
-    pub(super) fn new(version: WireVersion) -> Self {
-        Self {
-            version,
-            time_us: Finder::new(br#""time_us":"#),
-            seq: Finder::new(br#""seq":"#),
-            time: Finder::new(br#""time":""#),
-            witnessed: Finder::new(br#""witnessedAt":""#),
-            kind: Finder::new(br#""$type":""#),
-        }
-    }
-
-    /// How far this frame is; nothing for a frame that does not say, or says what cannot be.
-    pub(super) fn mark(&self, frame: &[u8], now: Timestamp) -> Option<Mark> {
-        let head = &frame[..frame.len().min(HEAD_BYTES)];
-        let (cursor, time_us) = match self.version {
-            WireVersion::V1 => {
-                let time_us = number(after(&self.time_us, head)?)?;
-                (time_us, time_us)
+/// Reads what a frame is, and how far. Only the server's own members count: an author may write any name into a
+/// record, and an account event nests the counts of another server.
+pub(super) fn peek(version: WireVersion, frame: &[u8], now: Timestamp) -> Kind {
+    let top = Peeked::of(frame);
+    match version {
+        WireVersion::V1 => Kind::Event(told(top.first_wire(), now)),
+        WireVersion::V2 if top.kind == br#""error""# => Kind::Error(error_words(frame)),
+        WireVersion::V2 => {
+            let payload = top.payload.map(Peeked::of).unwrap_or_default();
+            if payload.kind.ends_with(br##"#info""##) {
+                return info(frame);
             }
-            WireVersion::V2 => {
-                let seq = number(after(&self.seq, head)?)?;
-                // A server may show another time than the one that it resumes by; it then says both.
-                let said = after(&self.witnessed, head).or_else(|| after(&self.time, head));
-                (Some(seq).filter(|seq| *seq < TIME_US_MIN)?, time(said?)?)
-            }
-        };
-        let now_us = u64::try_from(now.millis()).unwrap_or(0).saturating_mul(1000);
-        let possible = TIME_US_MIN..=now_us.saturating_add(AHEAD_US_MAX);
-        possible.contains(&time_us).then_some(Mark { cursor, time_us })
-    }
-
-    /// What the frame is. The first wire has only events.
-    pub(super) fn kind(&self, frame: &[u8]) -> Kind {
-        if self.version == WireVersion::V1 {
-            return Kind::Event;
-        }
-        let head = &frame[..frame.len().min(HEAD_BYTES)];
-        let Some(kind) = after(&self.kind, head) else { return Kind::Event };
-        if kind.starts_with(br#"error""#) {
-            let error = serde_json::from_slice::<ErrorFrame>(frame);
-            return Kind::Error(error.map_or_else(
-                |_| words(&String::from_utf8_lossy(frame)),
-                |error| words(&format!("{}: {}", error.error, error.message)),
-            ));
-        }
-        let payload = after(&self.kind, kind).unwrap_or_default();
-        let name = &payload[..memchr::memchr(b'"', payload).unwrap_or(0)];
-        if !name.ends_with(b"#info") {
-            return Kind::Event;
-        }
-        match serde_json::from_slice::<InfoFrame>(frame) {
-            Ok(InfoFrame { payload }) => match payload.name.as_str() {
-                "OutdatedCursor" => Kind::Outdated(words(&payload.message)),
-                "FutureCursor" => Kind::Future(words(&payload.message)),
-                _ => Kind::Event,
-            },
-            Err(_) => Kind::Event,
+            Kind::Event(told(payload.second_wire().filter(|_| top.whole), now))
         }
     }
 }
 
-/// What follows the first occurrence. A quoted name cannot occur inside of a JSON string: its quotes are escaped there.
-fn after<'a>(finder: &Finder<'_>, text: &'a [u8]) -> Option<&'a [u8]> {
-    finder.find(text).map(|at| &text[at + finder.needle().len()..])
+fn error_words(frame: &[u8]) -> String {
+    match serde_json::from_slice::<ErrorFrame>(frame) {
+        Ok(ErrorFrame { error, message }) => words(&format!("{error}: {message}")),
+        Err(_) => words(&String::from_utf8_lossy(frame)),
+    }
 }
 
-/// The digits at the start, if something follows them: a number that is cut off is another number.
-fn number(text: &[u8]) -> Option<u64> {
-    let end = text.iter().position(|byte| !byte.is_ascii_digit())?;
-    std::str::from_utf8(&text[..end]).ok()?.parse().ok()
+fn info(frame: &[u8]) -> Kind {
+    match serde_json::from_slice::<InfoFrame>(frame) {
+        Ok(InfoFrame { payload }) => match payload.name.as_str() {
+            "OutdatedCursor" => Kind::Outdated(words(&payload.message)),
+            "FutureCursor" => Kind::Future(words(&payload.message)),
+            _ => Kind::Event(Told::Nothing),
+        },
+        Err(_) => Kind::Event(Told::Nothing),
+    }
 }
 
-/// The microseconds of an RFC 3339 time up to its closing quote.
-fn time(text: &[u8]) -> Option<u64> {
-    let end = memchr::memchr(b'"', &text[..text.len().min(TIME_TEXT_BYTES_MAX)])?;
-    let time: jiff::Timestamp = std::str::from_utf8(&text[..end]).ok()?.parse().ok()?;
+impl<'f> Peeked<'f> {
+    fn of(object: &'f [u8]) -> Self {
+        let mut peeked = Self::default();
+        let whole = members::each(object, |name, value| match name {
+            b"$type" => peeked.kind = value,
+            b"payload" => peeked.payload = Some(value),
+            b"time_us" => peeked.time_us = value,
+            b"seq" => peeked.seq = value,
+            b"time" => peeked.time = value,
+            b"witnessedAt" => peeked.witnessed_at = value,
+            _ => {}
+        });
+        Self { whole, ..peeked }
+    }
+
+    fn first_wire(&self) -> Option<Mark> {
+        let time_us = number(self.time_us).filter(|_| self.whole)?;
+        Some(Mark { cursor: time_us, time_us })
+    }
+
+    /// A server may show another time than the one that it resumes by; it then says both.
+    fn second_wire(&self) -> Option<Mark> {
+        let said = if self.witnessed_at.is_empty() { self.time } else { self.witnessed_at };
+        let cursor = number(self.seq).filter(|seq| self.whole && *seq < TIME_US_MIN)?;
+        Some(Mark { cursor, time_us: time(said)? })
+    }
+}
+
+fn told(mark: Option<Mark>, now: Timestamp) -> Told {
+    let now_us = u64::try_from(now.millis()).unwrap_or(0).saturating_mul(1000);
+    match mark {
+        Some(mark) if mark.time_us > now_us.saturating_add(AHEAD_US_MAX) => Told::Ahead,
+        Some(mark) if mark.time_us >= TIME_US_MIN => Told::Mark(mark),
+        _ => Told::Nothing,
+    }
+}
+
+/// A number in digits alone.
+fn number(value: &[u8]) -> Option<u64> {
+    if !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// The microseconds of an RFC 3339 time in quotes.
+fn time(value: &[u8]) -> Option<u64> {
+    let text = value.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+    if text.len() > TIME_TEXT_BYTES_MAX {
+        return None;
+    }
+    let time: jiff::Timestamp = std::str::from_utf8(text).ok()?.parse().ok()?;
     u64::try_from(time.as_microsecond()).ok()
 }
 
@@ -246,48 +267,116 @@ mod tests {
         assert_eq!(https.as_str(), "https://a.example/xrpc/network.bsky.jetstream.getZstdDictionary");
     }
 
+    const V1: WireVersion = WireVersion::V1;
+    const V2: WireVersion = WireVersion::V2;
+
+    fn at(cursor: u64, time_us: u64) -> Kind {
+        Kind::Event(Told::Mark(Mark { cursor, time_us }))
+    }
+
     #[test]
-    fn documented_frames_say_how_far_they_are() {
-        let peek = Peek::new(WireVersion::V2);
-        let commit = br##"{"$type":"message","payload":{"$type":"network.bsky.jetstream.subscribeEvents#commit","seq":48211907,"did":"did:plc:a","time":"2026-11-22T05:04:37.495826Z","rev":"3n","record":{"seq":1,"text":"\"seq\":2,"}}}"##;
-        assert_eq!(peek.mark(commit, now()), Some(Mark { cursor: 48_211_907, time_us: 1_795_323_877_495_826 }));
-        assert_eq!(peek.kind(commit), Kind::Event);
-        let info = br##"{"$type":"message","payload":{"$type":"network.bsky.jetstream.subscribeEvents#info","name":"OutdatedCursor","message":"cursor clamped; resuming from seq 48000001"}}"##;
-        assert_eq!(peek.kind(info), Kind::Outdated("cursor clamped; resuming from seq 48000001".to_owned()));
-        assert_eq!(peek.mark(info, now()), None);
-        let future = String::from_utf8_lossy(info).replace("OutdatedCursor", "FutureCursor");
-        assert!(matches!(peek.kind(future.as_bytes()), Kind::Future(_)));
-        let witnessed =
-            String::from_utf8_lossy(commit).replace(r#""rev""#, r#""witnessedAt":"2026-11-22T05:04:38.000000Z","rev""#);
-        assert_eq!(peek.mark(witnessed.as_bytes(), now()).map(|mark| mark.time_us), Some(1_795_323_878_000_000));
+    fn documented_frames_say_what_they_are_and_how_far() {
+        let commit = r##"{"$type":"message","payload":{"$type":"network.bsky.jetstream.subscribeEvents#commit","seq":48211907,"did":"did:plc:a","time":"2026-11-22T05:04:37.495826Z","rev":"3n","record":{"seq":1,"text":"\"seq\":2,"}}}"##;
+        assert_eq!(peek(V2, commit.as_bytes(), now()), at(48_211_907, 1_795_323_877_495_826));
+        let info = r##"{"$type":"message","payload":{"$type":"network.bsky.jetstream.subscribeEvents#info","name":"OutdatedCursor","message":"cursor clamped; resuming from seq 48000001"}}"##;
+        let said = Kind::Outdated("cursor clamped; resuming from seq 48000001".to_owned());
+        assert_eq!(peek(V2, info.as_bytes(), now()), said);
+        let future = info.replace("OutdatedCursor", "FutureCursor");
+        assert!(matches!(peek(V2, future.as_bytes(), now()), Kind::Future(_)));
         let error = br#"{"$type":"error","error":"ConsumerTooSlow","message":"subscriber below floor rate"}"#;
-        assert_eq!(peek.kind(error), Kind::Error("ConsumerTooSlow: subscriber below floor rate".to_owned()));
-        let first = Peek::new(WireVersion::V1);
+        assert_eq!(peek(V2, error, now()), Kind::Error("ConsumerTooSlow: subscriber below floor rate".to_owned()));
         let event = br#"{"did":"did:plc:a","time_us":1779719009157119,"kind":"commit"}"#;
-        assert_eq!(
-            first.mark(event, now()),
-            Some(Mark { cursor: 1_779_719_009_157_119, time_us: 1_779_719_009_157_119 })
+        assert_eq!(peek(V1, event, now()), at(1_779_719_009_157_119, 1_779_719_009_157_119));
+    }
+
+    /// A frame of the second wire with these members in its payload.
+    fn frame(kind: &str, members: &str) -> String {
+        format!(
+            r##"{{"$type":"message","payload":{{"$type":"network.bsky.jetstream.subscribeEvents#{kind}",{members}}}}}"##
+        )
+    }
+
+    #[test]
+    fn the_servers_own_seq_is_read_behind_any_record_and_not_out_of_it() {
+        let text = "a long text with \\\"seq\\\":5,\\\"time\\\":\\\"2026-11-22T05:59:59.000000Z\\\"}} ".repeat(40);
+        let forged = r#""seq":999999,"time":"2026-11-22T05:59:59.000000Z","witnessedAt":"2026-11-22T05:59:59.000000Z""#;
+        let record = format!(
+            r#"{{"$type":"app.bsky.feed.post",{forged},"payload":{{{forged}}},"reply":{{"parent":{{{forged}}}}},"text":"{text}"}}"#
         );
+        let members = format!(
+            r#""cid":"bafy","collection":"app.bsky.feed.post","did":"did:plc:a","operation":"create","record":{record},"rev":"3n","rkey":"3m","seq":46307,"time":"2026-11-22T05:04:37.495826Z""#
+        );
+        let commit = frame("commit", &members);
+        assert_eq!(peek(V2, commit.as_bytes(), now()), at(46_307, 1_795_323_877_495_826));
+        let witnessed = frame("commit", &format!(r#"{members},"witnessedAt":"2026-11-22T05:04:38.000000Z""#));
+        assert_eq!(peek(V2, witnessed.as_bytes(), now()), at(46_307, 1_795_323_878_000_000));
+        let account = r#""account":{"active":false,"did":"did:plc:a","seq":31527015471,"status":"deleted","time":"2026-11-22T05:04:40.877Z"},"did":"did:plc:a","seq":46308,"time":"2026-11-22T05:04:41.000000Z""#;
+        assert_eq!(peek(V2, frame("account", account).as_bytes(), now()), at(46_308, 1_795_323_881_000_000));
+        let without = frame("commit", &format!(r#""record":{record},"rev":"3n""#));
+        assert_eq!(peek(V2, without.as_bytes(), now()), Kind::Event(Told::Nothing));
+        let first = format!(
+            r#"{{"commit":{{"record":{{"time_us":5,{forged}}}}},"did":"a","kind":"commit","time_us":1779719009157119}}"#
+        );
+        assert_eq!(peek(V1, first.as_bytes(), now()), at(1_779_719_009_157_119, 1_779_719_009_157_119));
+    }
+
+    #[test]
+    fn frames_of_a_real_server_say_how_far_they_are() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../shared/samples/jetstream/subscribe_events_20260811.zdict");
+        let Ok(dictionary) = std::fs::read(&path) else {
+            println!("skipped: {} is not here", path.display());
+            return;
+        };
+        // The dictionary is made of pieces of frames; a piece from a start to its end is a frame.
+        let text = String::from_utf8_lossy(&dictionary);
+        let starts =
+            text.match_indices(r#"{"$type":"message","payload":{"$type":"network."#).map(|(at, _)| &text[at..]);
+        let whole = starts.filter(|frame| members::each(frame.as_bytes(), |_, _| ()));
+        let mut seen = 0;
+        for frame in whole {
+            let Kind::Event(Told::Mark(mark)) = peek(V2, frame.as_bytes(), now()) else { continue };
+            assert!((30_000..130_000).contains(&mark.cursor), "{mark:?}");
+            assert!(super::super::cursor::shown(mark.time_us).starts_with("2026-08-11T12:"), "{mark:?}");
+            seen += 1;
+        }
+        assert!(seen > 2, "{seen}");
     }
 
     #[test]
     fn a_frame_that_is_cut_off_or_lies_moves_no_cursor() {
-        let first = Peek::new(WireVersion::V1);
+        let nothing = Kind::Event(Told::Nothing);
+        for frame in [
+            "",
+            "{",
+            r#"{"did":"a","time_us":"#,
+            r#"{"time_us":17797190091571"#,
+            r#"{"time_us":5}"#,
+            r#"{"time_us":-1779719009157119}"#,
+            r#"{"time_us":1779719009157119,"commit":{"#,
+            r#"{"time_us":1779719009157119.5}"#,
+        ] {
+            assert_eq!(peek(V1, frame.as_bytes(), now()), nothing, "{frame}");
+        }
         let ahead = br#"{"did":"a","time_us":9223372036854775807,"kind":"x"}"#;
-        for frame in
-            [&b""[..], b"{", br#"{"did":"a","time_us":"#, br#"{"time_us":17797190091571"#, br#"{"time_us":5,"#, ahead]
-        {
-            assert_eq!(first.mark(frame, now()), None, "{}", String::from_utf8_lossy(frame));
+        assert_eq!(peek(V1, ahead, now()), Kind::Event(Told::Ahead));
+        let true_time = br#"{"time_us":1779719009157119}"#;
+        assert_eq!(peek(V1, true_time, NOW), Kind::Event(Told::Ahead), "a clock at the epoch trusts nobody");
+        for members in [
+            r#""seq":1,"time":"2026""#,
+            r#""seq":99999999999999999999,"time":"2026-11-22T05:04:37.495826Z""#,
+            r#""seq":"1","time":"2026-11-22T05:04:37.495826Z""#,
+            r#""seq":1"#,
+        ] {
+            assert_eq!(peek(V2, frame("commit", members).as_bytes(), now()), nothing, "{members}");
         }
-        assert_eq!(first.mark(br#"{"time_us":1779719009157119}"#, NOW), None, "a clock at the epoch trusts nobody");
-        let second = Peek::new(WireVersion::V2);
-        for frame in
-            [&br#"{"seq":1,"time":"2026"#[..], br#"{"seq":99999999999999999999,"time":"2026-11-22T05:04:37.495826Z"}"#]
-        {
-            assert_eq!(second.mark(frame, now()), None);
-        }
-        assert_eq!(second.kind(br#"{"$type":"error"#), Kind::Event);
-        assert_eq!(second.kind(br#"{"$type":"error","#), Kind::Error(r#"{"$type":"error","#.to_owned()));
+        let hour_ahead = frame("commit", r#""seq":1,"time":"2026-11-22T07:00:00.000000Z""#);
+        assert_eq!(peek(V2, hour_ahead.as_bytes(), now()), Kind::Event(Told::Ahead));
+        let commit = frame("commit", r#""seq":1,"time":"2026-11-22T05:04:37.495826Z""#);
+        assert_eq!(peek(V2, commit.as_bytes(), now()), at(1, 1_795_323_877_495_826));
+        assert_eq!(peek(V2, &commit.as_bytes()[..commit.len() - 1], now()), nothing, "cut off");
+        assert_eq!(peek(V2, br#"{"$type":"error"#, now()), nothing);
+        assert_eq!(peek(V2, br#"{"$type":"error","#, now()), Kind::Error(r#"{"$type":"error","#.to_owned()));
     }
 
     #[test]
