@@ -208,6 +208,18 @@ fn what_is_no_feed_is_rejected() {
 }
 
 #[test]
+fn a_huge_language_is_cut_and_not_inherited_whole() {
+    let huge = "é".repeat(100_000);
+    let entries = "<entry><id>1</id><title>t</title></entry>".repeat(100);
+    let feed = read(&format!(
+        "<feed xmlns='http://www.w3.org/2005/Atom' xml:lang='{huge}'><entry xml:lang='{huge}'><id>0</id></entry>{entries}</feed>"
+    ));
+    let languages = feed.entries.iter().map(|entry| &entry.language).chain([&feed.language]);
+    let held: Vec<usize> = languages.map(|language| language.as_ref().map_or(0, String::capacity)).collect();
+    assert_eq!((held.len(), held.iter().max()), (102, Some(&64)));
+}
+
+#[test]
 fn what_is_too_much_is_cut() {
     let many: String = (0..ENTRIES_MAX + 10).map(|n| format!("<item><guid>{n}</guid></item>")).collect();
     let feed = read(&format!("<rss><channel>{many}</channel></rss>"));

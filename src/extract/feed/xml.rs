@@ -22,6 +22,8 @@ const ATTRIBUTES_MAX: usize = 32;
 const ROOT_ELEMENTS_MAX: usize = 64;
 /// Syntax errors after which reading goes on at the next entry.
 const RESUMES_MAX: usize = 16;
+/// Bytes of a language's tag; every element inside inherits it.
+const LANGUAGE_BYTES_MAX: usize = 64;
 /// Entities other than XML's five that are remembered.
 const ENTITIES_MAX: usize = 512;
 
@@ -92,6 +94,14 @@ struct Element {
 impl Element {
     fn get(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim())
+    }
+
+    /// The language that it declares for itself and everything in it.
+    fn language(&self) -> Option<String> {
+        let mut language = self.get("xml:lang")?.to_owned();
+        cut(&mut language, LANGUAGE_BYTES_MAX);
+        language.shrink_to_fit();
+        Some(language)
     }
 }
 
@@ -249,7 +259,7 @@ impl Walk {
         if is_root {
             self.rooted = true;
             self.names.assume(if element.local == "feed" { Space::Atom } else { Space::Plain });
-            self.feed.language = element.get("xml:lang").map(str::to_owned);
+            self.feed.language = element.language();
             let open = self.opened(&element, Place::Feed);
             self.open.push(open);
         } else if element.local == "html" || self.elements >= ROOT_ELEMENTS_MAX {
@@ -289,7 +299,7 @@ impl Walk {
         let outer = self.open.last();
         let base = outer.and_then(|outer| outer.base.clone());
         let own = element.get("xml:base").and_then(|text| site::resolve(text, base.as_ref().or(Some(&self.at))));
-        let language = element.get("xml:lang").map(str::to_owned);
+        let language = element.language();
         Open {
             raw: element.raw.clone(),
             place,
