@@ -41,7 +41,7 @@ fn written(text: &str) -> Option<Timestamp> {
     let mut fields = Fields::default();
     read_fields(before, &mut fields, None);
     read_fields(after, &mut fields, Some(&mut clock));
-    date_of(&fields.numbers, fields.month, &lower)?.at(clock)
+    date_of(&fields.numbers, fields.month(), &lower)?.at(clock)
 }
 
 /// The time of day, with the seconds that the zone is ahead of UTC.
@@ -95,7 +95,22 @@ fn numeral(text: &str) -> Option<Numeral> {
 #[derive(Default)]
 struct Fields {
     numbers: Vec<Numeral>,
-    month: Option<i8>,
+    /// Words that name a month, each with how many numbers stand before it.
+    months: Vec<(i8, usize)>,
+}
+
+impl Fields {
+    /// Of several words the one between day and year, else the last before the day: a short name of a weekday may look
+    /// like a month (`mar.` is Tuesday in French, Spanish, Italian and Romanian), and weekdays stand outside.
+    fn month(&self) -> Option<i8> {
+        if self.numbers.len() > 2 {
+            // Day, month and year are numbers: a word can only be a weekday.
+            return None;
+        }
+        let inner = self.months.iter().find(|(_, before)| *before == 1);
+        let outer = self.months.iter().rfind(|(_, before)| *before == 0);
+        inner.or(outer).or(self.months.first()).map(|(month, _)| *month)
+    }
 }
 
 /// Splits around the first `H:MM`, `H:MM:SS` or `THHMMSS`.
@@ -180,7 +195,7 @@ fn read_fields(text: &str, fields: &mut Fields, mut clock: Option<&mut Clock>) {
         } else if first.is_ascii_digit() {
             fields.numbers.extend(numeral(token));
         } else if let Some(month) = month(token) {
-            fields.month = fields.month.or(Some(month));
+            fields.months.push((month, fields.numbers.len()));
         } else if let Some(clock) = clock.as_deref_mut() {
             read_word(token, clock);
         }
@@ -270,7 +285,16 @@ const MONTHS: &[(&str, i8)] = &[
     ("σεπ", 9), ("οκτ", 10), ("νοε", 11), ("νοέ", 11), ("δεκ", 12),
 ];
 
+/// Beginnings of the long names of weekdays that begin like a month, in French, Spanish, Italian and Romanian
+/// (Tuesday), Dutch and Finnish (Monday), Turkish (Sunday and Monday) and Ukrainian (Wednesday).
+#[rustfmt::skip]
+const WEEKDAYS: &[&str] = &["mardi", "martes", "martedi", "martedì", "marti", "marţi", "marți", "maandag", "maanantai",
+    "pazar", "серед"];
+
 fn month(word: &str) -> Option<i8> {
+    if WEEKDAYS.iter().any(|start| word.starts_with(start)) {
+        return None;
+    }
     MONTHS.iter().find(|(start, _)| word.starts_with(start)).map(|&(_, month)| month)
 }
 
@@ -376,6 +400,57 @@ mod tests {
             ("22 marraskuu 2026", "2026-11-22T00:00:00.000Z"),
             ("2026年11月22日 14:00", "2026-11-22T14:00:00.000Z"),
             ("2026년 11월 22일", "2026-11-22T00:00:00.000Z"),
+        ] {
+            reads(text, expected);
+        }
+    }
+
+    /// The names of the days from Monday to Sunday, long and short, in the languages that months are read in.
+    #[rustfmt::skip]
+    const DAYS: &[&str] = &[
+        "Monday Tuesday Wednesday Thursday Friday Saturday Sunday Mon Tue Tues Wed Thu Thurs Fri Sat Sun",
+        "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonnabend Sonntag Mo Di Mi Do Fr Sa So",
+        "lundi mardi mercredi jeudi vendredi samedi dimanche lun mar mer jeu ven sam dim",
+        "lunes martes miércoles jueves viernes sábado domingo lun mar mié jue vie sáb dom",
+        "segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado domingo seg ter qua qui sex sáb dom",
+        "lunedì martedì martedi mercoledì giovedì venerdì sabato domenica lun mar mer gio ven sab dom",
+        "maandag dinsdag woensdag donderdag vrijdag zaterdag zondag ma di wo do vr za zo",
+        "måndag mandag tisdag tirsdag onsdag torsdag fredag lördag lørdag söndag søndag mån man tis ons tor fre lör søn",
+        "poniedziałek wtorek środa czwartek piątek sobota niedziela pon wt śr czw pt sob niedz",
+        "pondělí úterý středa čtvrtek pátek sobota neděle po út st čt pá so ne",
+        "pondelok utorok streda štvrtok piatok sobota nedeľa",
+        "hétfő kedd szerda csütörtök péntek szombat vasárnap h k sze cs p szo v",
+        "luni marți marţi marti miercuri joi vineri sâmbătă duminică lun mar mie joi vin sâm dum",
+        "maanantai maanantaina tiistai keskiviikko torstai perjantai lauantai sunnuntai ma ti ke to pe la su",
+        "Pazartesi Salı Çarşamba Perşembe Cuma Cumartesi Pazar Pzt Sal Çar Per Cum Cmt Paz",
+        "понедельник вторник среда четверг пятница суббота воскресенье пн вт ср чт пт сб вс",
+        "понеделник вторник сряда четвъртък петък събота неделя пон вто сря чет пет съб нед",
+        "понеділок вівторок середа четвер пʼятниця субота неділя",
+        "Δευτέρα Τρίτη Τετάρτη Πέμπτη Παρασκευή Σάββατο Κυριακή Δευ Τρί Τετ Πέμ Παρ Σάβ Κυρ",
+    ];
+
+    #[test]
+    fn a_weekday_is_no_month_in_any_language() {
+        for day in DAYS.iter().flat_map(|days| days.split(' ')) {
+            for month in ["novembre", "kasım", "листопада", "Nov"] {
+                reads(&format!("{day}, 22 {month} 2026 14:00:00 +0100"), "2026-11-22T13:00:00.000Z");
+                reads(&format!("{day}. {month} 22, 2026"), "2026-11-22T00:00:00.000Z");
+                reads(&format!("22 {month} 2026 {day}"), "2026-11-22T00:00:00.000Z");
+                reads(&format!("22 {month} 2026, 14:00 {day}"), "2026-11-22T14:00:00.000Z");
+                reads(&format!("{day} {month} 22 14:00:00 2026"), "2026-11-22T14:00:00.000Z");
+            }
+            reads(&format!("{day} 22.11.2026 14:00"), "2026-11-22T14:00:00.000Z");
+            reads(&format!("{day} 2026-11-22"), "2026-11-22T00:00:00.000Z");
+        }
+        for (text, expected) in [
+            ("mar. 3 mars 2026", "2026-03-03T00:00:00.000Z"),
+            ("martes, 3 de marzo de 2026", "2026-03-03T00:00:00.000Z"),
+            ("Mar 3, 2026", "2026-03-03T00:00:00.000Z"),
+            ("3 Mart 2026 Salı", "2026-03-03T00:00:00.000Z"),
+            ("2026. március 3., kedd", "2026-03-03T00:00:00.000Z"),
+            ("zo 1 maart 2026", "2026-03-01T00:00:00.000Z"),
+            ("Paz, 4 Eki 2026 10:00:00 +0300", "2026-10-04T07:00:00.000Z"),
+            ("середа, 5 серпня 2026", "2026-08-05T00:00:00.000Z"),
         ] {
             reads(text, expected);
         }
