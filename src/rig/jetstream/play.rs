@@ -161,12 +161,12 @@ impl Event {
     }
 
     /// Whether a client with this filter sees the event: account and identity events pass every filter of
-    /// collections, and on the first wire that of authors too.
-    pub(super) fn passes(&self, filter: &Filter, version: Version) -> bool {
+    /// collections, and none of authors.
+    pub(super) fn passes(&self, filter: &Filter) -> bool {
         let author = filter.dids.is_empty() || filter.dids.contains(&self.did);
         match &self.said {
             Said::Commit { collection, .. } => author && filter.admits(collection),
-            Said::Other { .. } => author || version == Version::V1,
+            Said::Other { .. } => author,
             Said::Raw(_) => true,
         }
     }

@@ -268,7 +268,7 @@ impl Client<'_> {
 
     /// Sends one event if the client wants it. `seq` is its number from 1.
     async fn send(&mut self, event: &Arc<Event>, seq: usize) -> Next {
-        if !event.passes(&self.wanted.filter, self.wanted.version) {
+        if !event.passes(&self.wanted.filter) {
             return Next::Go;
         }
         if self.misbehave().await == Next::Leave {

@@ -13,12 +13,11 @@ use crate::inlet::Inlet;
 use crate::model::{Arrival, Timestamp, Wire};
 
 use super::cursor::{Begin, Mark, Marker, shown};
-use super::settings::WireVersion;
 use super::wire::{self, Kind, Told, words};
 use super::{Ended, Gap, Jetstream, Opened};
 
-/// The first wire does not say that it moved a cursor. It always sends account events, so when its first event is so
-/// much later than the cursor, the cursor was moved.
+/// The first wire does not say that it moved a cursor. Without a filter of authors it always sends account events, so
+/// when its first event is so much later than the cursor, the cursor was moved.
 const CLAMP_US_MIN: u64 = 5 * 60 * 1_000_000;
 
 /// One connection that is being read.
@@ -95,7 +94,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Takes one message; says whether it proves that the stream lives. A host that went silent may go on answering
-    /// pings, so a ping counts only where no event for long is normal: with a filter of authors on the second wire.
+    /// pings, so a ping counts only where no event for long is normal: with a filter of authors.
     async fn take(&mut self, message: Message) -> Result<bool, Ended> {
         match message {
             Message::Text(text) => self.frame(text.as_bytes().to_vec()).await.map(|()| true),
@@ -104,10 +103,7 @@ impl<'a> Stream<'a> {
                 // What cannot be unpacked goes on as it is, to be counted as rejected.
                 self.frame(inflated.unwrap_or_else(|| bytes.to_vec())).await.map(|()| true)
             }
-            Message::Ping(_) | Message::Pong(_) => {
-                let settings = &self.jetstream.settings;
-                Ok(settings.wire == WireVersion::V2 && !settings.dids.is_empty())
-            }
+            Message::Ping(_) | Message::Pong(_) => Ok(self.is_of_few_authors()),
             Message::Close(None) => Err(retry("closed by the server".to_owned())),
             Message::Close(Some(close)) => {
                 let reason = words(&close.reason);
@@ -115,6 +111,11 @@ impl<'a> Stream<'a> {
             }
             Message::Frame(_) => Ok(true),
         }
+    }
+
+    /// Whether events may be rare: on both wires a filter of authors holds back account events too.
+    fn is_of_few_authors(&self) -> bool {
+        !self.jetstream.settings.dids.is_empty()
     }
 
     /// Hands over one frame. A frame that does not say how far it is has the cursor of the one before on this
@@ -156,6 +157,7 @@ impl<'a> Stream<'a> {
                 return Err(self.anew("it began before the seq that was asked for"));
             }
             let is_clamped = self.wire == Wire::Jetstream
+                && !self.is_of_few_authors()
                 && matches!(asked, Begin::Time(time_us) if mark.time_us > time_us.saturating_add(CLAMP_US_MIN));
             if let (true, Some(stored)) = (is_clamped, self.stored) {
                 let why = "the server began later than it was asked to";

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
+use futures_util::SinkExt;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::inlet::Inbox;
 use crate::rig::jetstream::{Fault, GARBAGE, Pace, PlayedEvent, RETRY_AFTER_S, Server};
@@ -310,6 +312,53 @@ fn a_quiet_stream_is_no_gap() {
             desk.seen.push(stored(Wire::Jetstream, "wss://another.example", START_US, START_US));
             desk.run(&mut source, |seen| keys(seen).len() == 3).await;
             assert!(desk.seen.iter().all(|arrival| arrival.wire != Wire::Notice), "{wire:?}");
+        }
+    });
+}
+
+/// A server that has nothing for the authors that are asked for, and pings four times a second.
+async fn pinging() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("ws://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(client).await.unwrap();
+        let mut beat = tokio::time::interval(Duration::from_millis(250));
+        loop {
+            beat.tick().await;
+            if socket.send(Message::Ping(Bytes::from_static(b"alive"))).await.is_err() {
+                return;
+            }
+        }
+    });
+    host
+}
+
+#[test]
+fn with_few_authors_a_ping_is_life_and_a_late_first_event_is_no_gap() {
+    on_threads(async {
+        for wire in WIRES {
+            let mut few = settings(&[pinging().await], wire);
+            (few.dids, few.dead_after_s, few.compress) = (vec!["did:plc:a".to_owned()], 1, false);
+            let mut source = Jetstream::new("bluesky".into(), few);
+            let (inlet, _inbox) = Inlet::new(Arc::new(Notify::new()));
+            let stop = CancellationToken::new();
+            let run = source.run(Vec::new(), &inlet, &stop);
+            assert!(timeout(Duration::from_secs(3), run).await.is_err(), "{wire:?}");
+
+            let mut others = event_at(1, START_US + 1000);
+            others["did"] = json!("did:plc:b");
+            let account = json!({"did": "did:plc:b", "time_us": START_US + 2000, "kind": "account",
+                "account": {"active": true, "did": "did:plc:b", "seq": 77, "time": "x"}});
+            let bodies = [others, account, event_at(3, START_US + 3_600_000_000)];
+            let events = bodies.into_iter().map(|body| PlayedEvent { at_ms: 0, body }).collect();
+            let server = Server::start(events, Pace::Fast).await.unwrap();
+            let mut few = settings(&[server.url()], wire);
+            few.dids = vec!["did:plc:a".to_owned()];
+            let (mut desk, mut source) = (Desk::new(), Jetstream::new("bluesky".into(), few));
+            desk.seen.push(stored(Wire::Jetstream, "wss://another.example", START_US, START_US));
+            desk.run(&mut source, |seen| keys(seen).len() == 1).await;
+            assert_eq!(desk.seen.len(), 2, "neither a gap nor what others did: {wire:?}");
         }
     });
 }
