@@ -1,11 +1,13 @@
 //! Pushed posts: `POST /v1/posts`, one JSON object a line. A token speaks only for the networks that it names.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::clock;
 use crate::model::{
     Author, AuthorId, Connector, Lang, Order, Post, PostEvent, PostId, PostKind, Rejected, SourceType, TEXT_BYTES_MAX,
     Thread, ThreadId, Timestamp,
@@ -23,10 +25,28 @@ const NAME_BYTES_MAX: usize = 512;
 /// Tags, and links, of one post.
 const ITEMS_MAX: usize = 128;
 const LANGS_MAX: usize = 3;
-/// Lines of one body that are told apart by an order made of the time.
+/// Bits of an order that count the lines of one push.
 const LINE_BITS: u32 = 16;
+/// Lines of one push: those after them could not be told apart.
+const LINES_MAX: usize = 1 << LINE_BITS;
 
-/// Whom a push speaks for: the first line of an arrival's body.
+/// The stamp of the last push: milliseconds since 1970, or one more than the push before where the clock had not moved
+/// on or was set back. So of two pushes to one process the later is always the later version. A restart forgets it:
+/// if the clock was set back meanwhile, what is pushed until it has caught up counts as older than what is stored, and
+/// changes nothing. Whoever must not depend on that gives revisions.
+static LAST_STAMP: AtomicU64 = AtomicU64::new(0);
+
+/// The first line of an arrival's body.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    #[serde(flatten)]
+    scope: PushScope,
+    /// The place of this push among all: the start of the order of its lines. Without it the time of arrival stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stamp: Option<u64>,
+}
+
+/// Whom a push speaks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PushScope {
     /// The configured source's slug.
@@ -117,9 +137,12 @@ pub struct PushedAuthor {
     pub url: Option<String>,
 }
 
-/// The body of an arrival: the scope, then the posts as they were pushed, one a line.
+/// The body of an arrival: the scope, then the posts as they were pushed, one a line. Called once for each push, in the
+/// order in which they come.
 pub fn encode<'l>(scope: &PushScope, lines: impl IntoIterator<Item = &'l [u8]>) -> Vec<u8> {
-    let mut body = serde_json::to_vec(scope).expect("a scope is JSON");
+    let stamp = take_stamp(&LAST_STAMP, clock::now());
+    let mut body =
+        serde_json::to_vec(&Head { scope: scope.clone(), stamp: Some(stamp) }).expect("a scope and a number are JSON");
     for line in lines {
         body.push(b'\n');
         body.extend_from_slice(line);
@@ -127,15 +150,32 @@ pub fn encode<'l>(scope: &PushScope, lines: impl IntoIterator<Item = &'l [u8]>) 
     body
 }
 
+fn take_stamp(last: &AtomicU64, now: Timestamp) -> u64 {
+    let now_ms = millis(now);
+    let next = |last: u64| now_ms.max(last.saturating_add(1));
+    let (Ok(before) | Err(before)) = last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    next(before)
+}
+
+fn millis(time: Timestamp) -> u64 {
+    u64::try_from(time.millis()).unwrap_or(0)
+}
+
 /// One event or reason per pushed line.
 pub(super) fn events(body: &[u8], origin: Origin<'_>) -> Result<Vec<Result<PostEvent, Rejected>>, Rejected> {
     let mut lines = body.split(|&byte| byte == b'\n');
-    let scope: PushScope = serde_json::from_slice(lines.next().unwrap_or_default()).map_err(|_| Rejected::Shape)?;
-    let millis = u64::try_from(origin.fetched_at.millis()).unwrap_or(0);
-    let number = |at: usize| (at as u64).min((1 << LINE_BITS) - 1);
+    let head: Head = serde_json::from_slice(lines.next().unwrap_or_default()).map_err(|_| Rejected::Shape)?;
+    let stamp = head.stamp.unwrap_or_else(|| millis(origin.fetched_at));
+    if stamp > u64::MAX >> LINE_BITS {
+        return Err(Rejected::Value);
+    }
     // Of two lines about one post the later is the later version.
-    let order = |at| Order((millis << LINE_BITS) | number(at));
-    Ok(lines.enumerate().map(|(at, line)| event(line, &scope, order(at), origin)).collect())
+    let order = |at: usize| Order((stamp << LINE_BITS) | at as u64);
+    let event = |(at, line)| match at {
+        0..LINES_MAX => event(line, &head.scope, order(at), origin),
+        _ => Err(Rejected::TooLarge),
+    };
+    Ok(lines.enumerate().map(event).collect())
 }
 
 fn event(line: &[u8], scope: &PushScope, arrived: Order, origin: Origin<'_>) -> Result<PostEvent, Rejected> {
@@ -339,15 +379,44 @@ mod tests {
             r#"{"id":"7","op":"delete"}"#,
             r#"{"id":"8","text":"x","revision":3}"#,
         ]);
-        let orders: Vec<Order> = events
-            .into_iter()
-            .map(|event| match event {
-                Ok(PostEvent::Upsert { order, .. } | PostEvent::Delete { order, .. }) => order,
-                other => panic!("{other:?}"),
-            })
-            .collect();
+        let orders: Vec<Order> = events.iter().map(order_of).collect();
         assert!(orders[0] < orders[1]);
         assert_eq!(orders[2], Order(3));
+    }
+
+    fn order_of(event: &Result<PostEvent, Rejected>) -> Order {
+        match event {
+            Ok(PostEvent::Upsert { order, .. } | PostEvent::Delete { order, .. }) => *order,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_later_push_is_the_later_version_whatever_the_clock_does() {
+        let within = |_| order_of(&read(r#"{"id":"7","text":"x"}"#));
+        let orders: Vec<Order> = (0..1000).map(within).collect();
+        assert!(orders.is_sorted_by(|one, next| one < next), "many in one millisecond");
+        let last = AtomicU64::new(0);
+        let stamps = [5, 5, 5, 3, 9].map(|now| take_stamp(&last, Timestamp::from_millis(now)));
+        assert_eq!(stamps, [5, 6, 7, 8, 9], "also after the clock was set back");
+    }
+
+    #[test]
+    fn a_body_without_a_stamp_has_that_of_its_arrival() {
+        let source: Arc<str> = "desk".into();
+        let origin = Origin { source: &source, fetched_at: Timestamp::from_millis(NOW) };
+        let body = |head: &str| format!("{head}\n{{\"id\":\"7\",\"op\":\"delete\"}}");
+        let read = events(body(r#"{"token":"desk","networks":[]}"#).as_bytes(), origin).unwrap();
+        assert_eq!(order_of(&read[0]), Order((NOW as u64) << LINE_BITS));
+        let odd = body(r#"{"token":"desk","networks":[],"stamp":18446744073709551615}"#);
+        assert_eq!(events(odd.as_bytes(), origin), Err(Rejected::Value));
+    }
+
+    #[test]
+    fn lines_that_could_not_be_told_apart_are_refused() {
+        let events = read_all(&vec![r#"{"id":"7","op":"delete"}"#; LINES_MAX + 1]);
+        assert!(events[..LINES_MAX].is_sorted_by(|one, next| order_of(one) < order_of(next)));
+        assert_eq!(events[LINES_MAX], Err(Rejected::TooLarge));
     }
 
     #[test]
