@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::extract::charset;
 use crate::extract::feed::{self, Feed};
+use crate::extract::site::URL_BYTES_MAX;
 use crate::fetch::Answer;
 use crate::fetch::conditional::{Validators, is_unsettled, max_age, retry_after};
 use crate::model::{PostId, Rejected, Timestamp};
@@ -143,11 +144,12 @@ fn settle(state: &mut FeedState, answer: &Answer, feed: &Feed, now: Timestamp) -
     news
 }
 
-/// Follows a move for good, except from TLS back to none.
+/// Follows a move for good, except from TLS back to none, or to what is too long for an address.
 fn relocate(state: &mut FeedState, answer: &Answer) {
     state.not_before = Timestamp::EPOCH;
     if let Some(moved) = &answer.moved
         && (moved.scheme() == "https" || state.address.scheme() == "http")
+        && is_kept(moved)
     {
         state.address = moved.clone();
     }
@@ -163,6 +165,8 @@ fn bring(state: &mut FeedState, from: (&Feed, &Url), news: News, terms: Terms, n
 }
 
 fn head(state: &FeedState, (feed, url): (&Feed, &Url), first_poll: bool, terms: Terms) -> Head {
+    // The end of a redirect may be of any length, as where storage signs its addresses; the feed's own is not.
+    let url = if is_kept(url) { url } else { &state.address };
     Head {
         url: url.to_string(),
         title: feed.title.clone(),
@@ -174,6 +178,11 @@ fn head(state: &FeedState, (feed, url): (&Feed, &Url), first_poll: bool, terms: 
         first_poll,
         quiet_before: state.first_poll_at.unwrap_or_default().minus(terms.first_poll_age_max),
     }
+}
+
+/// Whether a URL is short enough to be kept.
+fn is_kept(url: &Url) -> bool {
+    url.as_str().len() <= URL_BYTES_MAX
 }
 
 fn fresh_for(answer: &Answer, ttl_minutes: Option<u32>) -> Option<Duration> {
@@ -288,6 +297,18 @@ mod tests {
         let failed =
             polled(state(), &Answer { moved: Some(Url::parse("https://x.example/").unwrap()), ..answer(500, &[], "") });
         assert_eq!(failed.state.address, state().address, "only once it was seen to work");
+    }
+
+    #[test]
+    fn an_answer_from_the_end_of_an_endless_address_brings_its_entries() {
+        let far = Url::parse(&format!("https://cdn.example.net/feed?signature={}", "x".repeat(URL_BYTES_MAX))).unwrap();
+        for moved in [None, Some(far.clone())] {
+            let polled = polled(state(), &Answer { url: far.clone(), moved, ..answer(200, &[], FEED) });
+            assert_eq!(polled.state.address, state().address);
+            let body = serde_json::to_vec(&polled.body.unwrap()).unwrap();
+            let events = crate::normalize::feed::events(&body, &"blogs".into(), NOW).unwrap();
+            assert!(matches!(&events[..], [Ok(_)]), "{events:?}");
+        }
     }
 
     #[test]
