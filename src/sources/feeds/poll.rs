@@ -24,6 +24,9 @@ const LOOKS_MAX: usize = 10;
 /// Answers in a row that say that nothing changed, before one request asks without a condition: some servers say so
 /// for ever.
 const UNMODIFIED_MAX: u32 = 96;
+/// Failures in a row at an address that the feed moved to, before the configured one is asked again: a move may have
+/// been a mistake, or the new place may be gone.
+const MOVED_FAILURES_MAX: u32 = 5;
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, \
                       application/xml;q=0.9, text/xml;q=0.9, application/json;q=0.8, */*;q=0.5";
 
@@ -77,16 +80,20 @@ impl Poller {
     }
 
     async fn poll(&self, slot: &mut Slot, inlet: &Inlet) -> Result<(), Closed> {
+        let mut state = slot.state.clone();
+        if slot.failures >= MOVED_FAILURES_MAX {
+            state.address = slot.part.clone();
+        }
         let request = Request {
-            url: &slot.state.address,
+            url: &state.address,
             accept: ACCEPT,
-            validators: slot.state.validators.as_ref().filter(|_| slot.unmodified < UNMODIFIED_MAX),
+            validators: state.validators.as_ref().filter(|_| slot.unmodified < UNMODIFIED_MAX),
             body_bytes_max: self.body_bytes_max,
         };
         let answer = self.client.get(request).await;
         let jitter = rand::random::<f64>();
         let polled = match answer {
-            Ok(answer) => self.digest(slot.state.clone(), answer).await,
+            Ok(answer) => self.digest(state, answer).await,
             Err(error) => Err(error),
         };
         match polled {
@@ -153,7 +160,8 @@ impl Poller {
             warn!(%source, %feed, entries = notes.flood, "too many entries vanished at once; nothing is deleted");
         }
         if polled.state.address != slot.state.address {
-            info!(%source, %feed, to = %polled.state.address, "the feed has moved for good");
+            let (from, to) = (&slot.state.address, &polled.state.address);
+            info!(%source, %feed, %from, %to, "the feed is asked at another address from now on");
         }
     }
 

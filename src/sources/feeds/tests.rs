@@ -239,6 +239,22 @@ async fn a_feed_that_moved_or_ended_is_remembered_so() {
 }
 
 #[tokio::test]
+async fn a_move_that_leads_nowhere_for_long_is_reconsidered() {
+    let pages = pages(&[("/feed", reply(301, &[("location", "/new")], b"")), ("/new", reply(200, &[], &rss("a")))]);
+    let server = serve(&pages).await;
+    let url = server.url("/feed");
+    let mut rig = Rig::start(std::slice::from_ref(&url), Vec::new());
+    rig.next().await;
+    put(&pages, "/feed", reply(200, &[], &rss("b a")));
+    put(&pages, "/new", reply(404, &[], b""));
+    let (ids, cursor) = rig.ids().await;
+    assert_eq!((ids.len(), FeedState::decode(&cursor.value).unwrap().address.as_str()), (1, url.as_str()));
+    let failed = server.requests().iter().filter(|head| head.starts_with("GET /new ")).count();
+    assert!(failed > 5, "not before it failed again and again: {failed}");
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn whoever_asks_to_be_left_alone_is_left_alone_and_others_are_not() {
     let pages = pages(&[("/busy", reply(429, &[("retry-after", "3600")], b"")), ("/feed", reply(200, &[], &rss("a")))]);
     let server = serve(&pages).await;
