@@ -9,7 +9,7 @@ mod settings;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,8 @@ pub struct Jetstream {
     tls: Arc<ClientConfig>,
     /// Which host the next run asks; the first run asks the one that the stored cursor is of.
     host: Option<usize>,
+    /// Until when each host asked to be left alone, in their order.
+    not_before: Vec<Option<Instant>>,
     /// The host of the stored cursor counts its events anew: the next run resumes by time.
     by_time: bool,
 }
@@ -60,12 +62,19 @@ struct Gap<'a> {
 impl Jetstream {
     /// `settings` without mistakes.
     pub fn new(source: Arc<str>, settings: JetstreamSettings) -> Self {
-        Self { source, settings, tls: connect::tls(), host: None, by_time: false }
+        let not_before = vec![None; settings.hosts.len()];
+        Self { source, settings, tls: connect::tls(), host: None, not_before, by_time: false }
     }
 
     /// One connection from its opening to its end.
     async fn session(&mut self, stored: Option<Stored>, inlet: &Inlet) -> Ended {
-        let at = self.host.unwrap_or_else(|| self.host_of(stored.as_ref()));
+        let wanted = self.host.unwrap_or_else(|| self.host_of(stored.as_ref()));
+        let at = match self.host_at_ease(wanted, Instant::now()) {
+            Ok(at) => at,
+            Err(after) => {
+                return Ended::Retry { after: Some(after), cause: "every host asks to be left alone".to_owned() };
+            }
+        };
         // Unless this one proves good, the next run asks the next one.
         self.host = Some((at + 1) % self.settings.hosts.len().max(1));
         let Some(host) = self.settings.hosts.get(at).cloned() else {
@@ -73,7 +82,7 @@ impl Jetstream {
         };
         let opened = match self.open(&host, stored.as_ref(), inlet).await {
             Ok(opened) => opened,
-            Err(ended) => return ended,
+            Err(ended) => return self.leave_alone(at, ended),
         };
         metrics::source_connected(&self.source);
         info!(source = %self.source, host, begin = ?opened.begin, "connected");
@@ -88,6 +97,25 @@ impl Jetstream {
             Ended::Retry { after, cause } => Ended::Retry { after, cause: format!("{host}: {cause}") },
             other => other,
         }
+    }
+
+    /// The first host from `wanted` on that does not ask to be left alone, else how long until one no longer does.
+    fn host_at_ease(&self, wanted: usize, now: Instant) -> Result<usize, Duration> {
+        let count = self.not_before.len();
+        let wait = |at: usize| self.not_before[at].map_or(Duration::ZERO, |then| then.saturating_duration_since(now));
+        let mut hosts = (wanted..wanted + count).map(|at| at % count);
+        match hosts.clone().find(|&at| wait(at).is_zero()) {
+            Some(at) => Ok(at),
+            None => hosts.map(wait).min().map_or(Ok(wanted), Err),
+        }
+    }
+
+    /// Keeps to itself how long one host wants to be left alone, as long as another one does not.
+    fn leave_alone(&mut self, at: usize, ended: Ended) -> Ended {
+        let Ended::Retry { after: Some(after), cause } = ended else { return ended };
+        let now = Instant::now();
+        self.not_before[at] = Some(now + after);
+        Ended::Retry { after: self.host_at_ease(at, now).err(), cause }
     }
 
     fn host_of(&self, stored: Option<&Stored>) -> usize {

@@ -454,6 +454,31 @@ fn a_refusal_names_when_to_come_again() {
 }
 
 #[test]
+fn a_host_that_asks_to_be_left_alone_holds_up_no_other() {
+    on_threads(async {
+        let (busy, other) = (serving(3).await, serving(3).await);
+        busy.inject(Fault::RefuseHttp(429));
+        let hosts = [busy.url(), other.url()];
+        let mut source = Jetstream::new("bluesky".into(), settings(&hosts, (WireVersion::V1, false)));
+        let mut desk = Desk::new();
+        let ended = desk.run(&mut source, |_| false).await;
+        assert!(matches!(ended, Ended::Retry { after: None, .. }), "{ended:?}");
+        other.inject(Fault::CutAfter(3));
+        desk.run(&mut source, |_| false).await;
+        assert_eq!((keys(&desk.seen).len(), other.stats().connections), (3, 1));
+        // It is passed over as long as it asked for, and once nobody is left the wait is the shortest of all.
+        other.inject(Fault::RefuseHttp(503));
+        desk.run(&mut source, |_| false).await;
+        other.inject(Fault::RefuseHttp(429));
+        let Ended::Retry { after: Some(after), .. } = desk.run(&mut source, |_| false).await else { panic!("a wait") };
+        assert!(after < Duration::from_secs(RETRY_AFTER_S), "{after:?}");
+        let ended = desk.run(&mut source, |_| false).await;
+        assert!(cause(&ended).contains("every host asks to be left alone"), "{ended:?}");
+        assert_eq!((busy.stats().connections, busy.stats().faults_fired, other.stats().faults_fired), (0, 1, 3));
+    });
+}
+
+#[test]
 fn a_wss_host_that_speaks_no_tls_is_an_error_of_tls() {
     on_threads(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
