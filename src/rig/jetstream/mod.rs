@@ -48,7 +48,7 @@ pub enum Pace {
     Fast,
 }
 
-/// How the server misbehaves. Each fires once, `CursorTooOld` and `Clamp` as often as they are met;
+/// How the server misbehaves. Each fires once, those about old cursors and `NoDictionary` as often as they are met;
 /// `n` counts the events sent on one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -62,6 +62,8 @@ pub enum Fault {
     HugeFrameAt(u64),
     /// A seq below the floor is refused (second wire).
     CursorTooOld { floor: u64 },
+    /// The same, but the connection ends before the body of the refusal.
+    WordlessTooOld { floor: u64 },
     /// A time in microseconds below the floor begins at the floor; the second wire says so.
     Clamp { floor: u64 },
     /// `ConsumerTooSlow`, and the end (second wire).
@@ -70,6 +72,8 @@ pub enum Fault {
     RefuseHttp(u16),
     /// The dictionary is replaced by one with the next id before a client connects with the old one.
     ReplaceDictionary,
+    /// There is no such thing as a dictionary here.
+    NoDictionary,
 }
 
 /// What happened so far.
@@ -196,7 +200,10 @@ impl Shared {
         let at = faults.iter().position(|fault| fires(*fault))?;
         self.counts.faults_fired.fetch_add(1, Ordering::Relaxed);
         match faults[at] {
-            lasting @ (Fault::CursorTooOld { .. } | Fault::Clamp { .. }) => Some(lasting),
+            lasting @ (Fault::CursorTooOld { .. }
+            | Fault::WordlessTooOld { .. }
+            | Fault::Clamp { .. }
+            | Fault::NoDictionary) => Some(lasting),
             _ => Some(faults.remove(at)),
         }
     }

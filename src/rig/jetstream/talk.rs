@@ -38,6 +38,8 @@ struct Refusal {
     status: u16,
     error: &'static str,
     message: String,
+    /// How much of its body is sent before the connection ends.
+    body_bytes_max: usize,
 }
 
 /// Whether a connection goes on.
@@ -132,12 +134,12 @@ async fn serve_dictionary(mut stream: TcpStream, shared: &Shared) {
 
 fn wanted(url: &Url, shared: &Shared) -> Result<Wanted, Refusal> {
     if let Some(Fault::RefuseHttp(status)) = shared.fire(|fault| matches!(fault, Fault::RefuseHttp(_))) {
-        return Err(Refusal { status, error: "Refused", message: "refused on request".to_owned() });
+        return Err(Refusal::new(status, "Refused", "refused on request".to_owned()));
     }
     let version = match url.path() {
         PATH_V1 => Version::V1,
         PATH_V2 => Version::V2,
-        other => return Err(Refusal { status: 404, error: "NotFound", message: format!("there is no {other}") }),
+        other => return Err(Refusal::new(404, "NotFound", format!("there is no {other}"))),
     };
     let (collections, dids) = match version {
         Version::V1 => ("wantedCollections", "wantedDids"),
@@ -166,7 +168,7 @@ fn compressor(id: &str, shared: &Shared) -> Result<zstd::bulk::Compressor<'stati
     let current = dictionary_id(&dictionary);
     if id != current.to_string() {
         let message = format!("unknown dictionary {id}; the current one is {current}");
-        return Err(Refusal { status: 400, error: "UnknownZstdDictionary", message });
+        return Err(Refusal::new(400, "UnknownZstdDictionary", message));
     }
     zstd::bulk::Compressor::with_dictionary(COMPRESSION_LEVEL, &dictionary)
         .map_err(|_| Refusal::invalid("zstdDictionary"))
@@ -178,16 +180,17 @@ impl Wanted {
         let Some(cursor) = self.cursor else { return Ok(()) };
         let is_seq = self.version == Version::V2 && cursor < TIME_CURSOR_MIN;
         let met = shared.fire(|fault| match fault {
-            Fault::CursorTooOld { floor } => is_seq && cursor < floor,
+            Fault::CursorTooOld { floor } | Fault::WordlessTooOld { floor } => is_seq && cursor < floor,
             Fault::Clamp { floor } => !is_seq && cursor < floor,
             _ => false,
         });
         match met {
-            Some(Fault::CursorTooOld { floor }) => Err(Refusal {
-                status: 400,
-                error: "CursorTooOld",
-                message: format!("cursor {cursor} is too old; the oldest available seq is {floor}"),
-            }),
+            Some(met @ (Fault::CursorTooOld { floor } | Fault::WordlessTooOld { floor })) => {
+                let message = format!("cursor {cursor} is too old; the oldest available seq is {floor}");
+                let refusal = Refusal::new(400, "CursorTooOld", message);
+                let body_bytes_max = if matches!(met, Fault::WordlessTooOld { .. }) { 0 } else { usize::MAX };
+                Err(Refusal { body_bytes_max, ..refusal })
+            }
             Some(Fault::Clamp { floor }) => {
                 self.cursor = Some(floor);
                 self.clamped = Some(floor);
@@ -200,16 +203,21 @@ impl Wanted {
 
 impl Refusal {
     fn invalid(what: &str) -> Self {
-        Self { status: 400, error: "InvalidRequest", message: format!("{what} is not known or has no such value") }
+        Self::new(400, "InvalidRequest", format!("{what} is not known or has no such value"))
     }
 
     fn response(&self) -> String {
+    fn new(status: u16, error: &'static str, message: String) -> Self {
+        Self { status, error, message, body_bytes_max: usize::MAX }
+    }
+
         let body = serde_json::json!({ "error": self.error, "message": self.message }).to_string();
         let retry = if self.status == 429 { format!("retry-after: {RETRY_AFTER_S}\r\n") } else { String::new() };
         format!(
-            "HTTP/1.1 {} Refused\r\ncontent-type: application/json\r\n{retry}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            "HTTP/1.1 {} Refused\r\ncontent-type: application/json\r\n{retry}content-length: {}\r\nconnection: close\r\n\r\n{}",
             self.status,
-            body.len()
+            body.len(),
+            &body[..body.len().min(self.body_bytes_max)]
         )
     }
 }

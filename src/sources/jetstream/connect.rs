@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
+use serde::de::IgnoredAny;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, Response, header};
@@ -40,6 +41,8 @@ pub(super) enum Refused {
     /// The server has another dictionary by now.
     UnknownDictionary,
     Retry {
+    /// Something in the request is wrong, but what the server says of it did not come along.
+    Wordless(String),
         after: Option<Duration>,
         cause: String,
     },
@@ -81,7 +84,11 @@ pub(super) async fn open(url: &Url, tls: &Arc<ClientConfig>, frame_bytes_max: us
 
 /// What an answer other than an upgrade means.
 fn refusal(url: &Url, answer: &Response<Option<Vec<u8>>>) -> Refused {
-    let body = String::from_utf8_lossy(answer.body().as_deref().unwrap_or_default());
+    let body = answer.body().as_deref().unwrap_or_default();
+    if answer.status() == 400 && !is_whole(answer.headers(), body) {
+        return Refused::Wordless(of(url, &"refused with 400, and its words did not come along"));
+    }
+    let body = String::from_utf8_lossy(body);
     if answer.status() == 400 && body.contains("CursorTooOld") {
         return Refused::CursorTooOld(words(&body));
     }
@@ -104,6 +111,21 @@ fn of(url: &Url, cause: &dyn Display) -> String {
 /// Seconds, or a date.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+/// Whether the body of a refusal is all there. The handshake reads no further than the bytes that came with the head,
+/// and half a sentence may name half a number.
+fn is_whole(headers: &HeaderMap, body: &[u8]) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.trim().parse().ok());
+    match length {
+        Some(length) => !body.is_empty() && body.len() >= length,
+        // In pieces or up to the end of the connection: what was said is a JSON object in it.
+        None => {
+            let start = memchr::memchr(b'{', body).unwrap_or(body.len());
+            let end = memchr::memrchr(b'}', body).map_or(start, |end| end + 1);
+            body.get(start..end).is_some_and(|json| serde_json::from_slice::<IgnoredAny>(json).is_ok())
+        }
+    }
+}
+
     let after = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
@@ -191,3 +213,27 @@ mod tests {
         }
     }
 }
+    #[test]
+    fn a_refusal_whose_words_are_not_all_there_is_not_believed() {
+        let url = Url::parse("wss://a.example/").unwrap();
+        let said = r#"{"error":"CursorTooOld","message":"the oldest available seq is 48000001"}"#;
+        let refused = |length: Option<usize>, body: &str| {
+            let mut answer = Response::builder().status(400);
+            if let Some(length) = length {
+                answer = answer.header(header::CONTENT_LENGTH, length);
+            }
+            refusal(&url, &answer.body(Some(body.as_bytes().to_vec())).unwrap())
+        };
+        let pieces = format!("{:x}\r\n{said}\r\n0\r\n\r\n", said.len());
+        for whole in [refused(Some(said.len()), said), refused(None, said), refused(None, &pieces)] {
+            assert!(matches!(whole, Refused::CursorTooOld(_)), "{whole:?}");
+        }
+        for half in [0, said.len() - 8] {
+            for length in [Some(said.len()), None] {
+                assert!(matches!(refused(length, &said[..half]), Refused::Wordless(_)), "{half} {length:?}");
+            }
+        }
+        assert!(matches!(refused(Some(0), ""), Refused::Wordless(_)));
+        assert!(matches!(refused(Some(6), "<html>"), Refused::Retry { .. }), "that is nobody's words");
+    }
+

@@ -140,6 +140,12 @@ impl Jetstream {
                 Err(Refused::CursorTooOld(said)) => begin = self.too_old(host, stored, &said, inlet).await?,
                 // The next round fetches the one that the server has by now.
                 Err(Refused::UnknownDictionary) => {}
+                Err(Refused::Wordless(cause)) => match (begin, stored) {
+                    // Most likely the seq is too old. By time the server moves the cursor itself.
+                    (Begin::Seq(_), Some(stored)) => begin = stored.begin_by_time(rewind),
+                    _ if id.is_some() => {}
+                    _ => return Err(Ended::Retry { after: None, cause }),
+                },
                 Err(Refused::Retry { after, cause }) => return Err(Ended::Retry { after, cause }),
             }
         }

@@ -281,6 +281,20 @@ fn a_seq_that_is_too_old_is_a_gap_and_the_run_goes_on() {
 }
 
 #[test]
+fn a_refusal_of_a_seq_without_words_leads_on_by_time() {
+    on_threads(async {
+        for compress in [false, true] {
+            let server = serving(20).await;
+            server.inject(Fault::WordlessTooOld { floor: 10 });
+            let (mut desk, mut source) = (Desk::new(), jetstream(&server, (WireVersion::V2, compress)));
+            desk.seen.push(stored(Wire::JetstreamV2, &server.url(), 2, START_US + 2000));
+            assert_eq!(desk.run(&mut source, |seen| keys(seen).len() == 20).await, Ended::Stopped);
+            assert_eq!((server.stats().faults_fired, server.stats().connections), (1, 1));
+        }
+    });
+}
+
+#[test]
 fn a_clamped_time_is_a_gap_on_either_wire() {
     on_threads(async {
         for wire in WIRES {
