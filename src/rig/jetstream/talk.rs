@@ -120,6 +120,11 @@ fn request(head: &str) -> Option<(Url, String)> {
 }
 
 async fn serve_dictionary(mut stream: TcpStream, shared: &Shared) {
+    if shared.fire(|fault| fault == Fault::NoDictionary).is_some() {
+        let refusal = Refusal::new(501, "MethodNotImplemented", "there are no dictionaries here".to_owned());
+        stream.write_all(refusal.response().as_bytes()).await.ok();
+        return;
+    }
     let dictionary = shared.dictionary();
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\nx-zstd-dictionary-id: {}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
@@ -202,15 +207,15 @@ impl Wanted {
 }
 
 impl Refusal {
+    fn new(status: u16, error: &'static str, message: String) -> Self {
+        Self { status, error, message, body_bytes_max: usize::MAX }
+    }
+
     fn invalid(what: &str) -> Self {
         Self::new(400, "InvalidRequest", format!("{what} is not known or has no such value"))
     }
 
     fn response(&self) -> String {
-    fn new(status: u16, error: &'static str, message: String) -> Self {
-        Self { status, error, message, body_bytes_max: usize::MAX }
-    }
-
         let body = serde_json::json!({ "error": self.error, "message": self.message }).to_string();
         let retry = if self.status == 429 { format!("retry-after: {RETRY_AFTER_S}\r\n") } else { String::new() };
         format!(

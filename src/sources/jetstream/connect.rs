@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use reqwest::StatusCode;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
 use serde::de::IgnoredAny;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue, Response, header};
@@ -40,9 +41,20 @@ pub(super) enum Refused {
     CursorTooOld(String),
     /// The server has another dictionary by now.
     UnknownDictionary,
-    Retry {
     /// Something in the request is wrong, but what the server says of it did not come along.
     Wordless(String),
+    Retry {
+        after: Option<Duration>,
+        cause: String,
+    },
+}
+
+/// Why there is no dictionary.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotFetched {
+    /// The server has none, or none that can be used: it sends frames as they are.
+    Unusable(String),
+    Retry {
         after: Option<Duration>,
         cause: String,
     },
@@ -99,18 +111,6 @@ fn refusal(url: &Url, answer: &Response<Option<Vec<u8>>>) -> Refused {
     Refused::Retry { after, cause: of(url, &format!("refused with {}: {}", answer.status(), words(&body))) }
 }
 
-fn retry(url: &Url, cause: &dyn Display) -> Refused {
-    Refused::Retry { after: None, cause: of(url, cause) }
-}
-
-/// The cause with the host that it is about.
-fn of(url: &Url, cause: &dyn Display) -> String {
-    format!("{}: {cause}", url.origin().ascii_serialization())
-}
-
-/// Seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
 /// Whether the body of a refusal is all there. The handshake reads no further than the bytes that came with the head,
 /// and half a sentence may name half a number.
 fn is_whole(headers: &HeaderMap, body: &[u8]) -> bool {
@@ -126,6 +126,22 @@ fn is_whole(headers: &HeaderMap, body: &[u8]) -> bool {
     }
 }
 
+fn retry(url: &Url, cause: &dyn Display) -> Refused {
+    Refused::Retry { after: None, cause: of(url, cause) }
+}
+
+fn fetch_again(url: &Url, cause: &dyn Display) -> NotFetched {
+    NotFetched::Retry { after: None, cause: of(url, cause) }
+}
+
+/// The cause with the host that it is about.
+fn of(url: &Url, cause: &dyn Display) -> String {
+    format!("{}: {cause}", url.origin().ascii_serialization())
+}
+
+/// Seconds, or a date.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let after = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => {
@@ -136,9 +152,16 @@ fn is_whole(headers: &HeaderMap, body: &[u8]) -> bool {
     Some(after.min(RETRY_AFTER_MAX))
 }
 
+/// Whether a status says that the server does not know dictionaries, rather than that it cannot answer now.
+fn has_none(status: StatusCode) -> bool {
+    let is_for_now =
+        matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS);
+    (status.is_client_error() && !is_for_now) || status == StatusCode::NOT_IMPLEMENTED
+}
+
 impl Inflater {
     /// Fetches the dictionary that the server has now.
-    pub(super) async fn fetch(url: &Url, tls: &Arc<ClientConfig>, frame_bytes_max: usize) -> Result<Self, Refused> {
+    pub(super) async fn fetch(url: &Url, tls: &Arc<ClientConfig>, frame_bytes_max: usize) -> Result<Self, NotFetched> {
         let fetching = async {
             let http = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.as_ref().clone())
@@ -146,25 +169,32 @@ impl Inflater {
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 .build()
-                .map_err(|cause| retry(url, &cause))?;
-            let answer = http.get(url.clone()).send().await.map_err(|cause| retry(url, &cause))?;
-            if answer.status() != reqwest::StatusCode::OK {
+                .map_err(|cause| fetch_again(url, &cause))?;
+            let answer = http.get(url.clone()).send().await.map_err(|cause| fetch_again(url, &cause))?;
+            let status = answer.status();
+            if status != StatusCode::OK {
+                let cause = of(url, &format!("no dictionary: {status}"));
                 let after = retry_after(answer.headers(), clock::now());
-                return Err(Refused::Retry { after, cause: of(url, &format!("no dictionary: {}", answer.status())) });
+                return Err(if has_none(status) {
+                    NotFetched::Unusable(cause)
+                } else {
+                    NotFetched::Retry { after, cause }
+                });
             }
             let mut dictionary = Vec::new();
             let mut parts = answer.bytes_stream();
             while let Some(part) = parts.next().await {
-                dictionary.extend_from_slice(&part.map_err(|cause| retry(url, &cause))?);
+                dictionary.extend_from_slice(&part.map_err(|cause| fetch_again(url, &cause))?);
                 if dictionary.len() > DICTIONARY_BYTES_MAX {
-                    return Err(retry(url, &format!("a dictionary over {DICTIONARY_BYTES_MAX} bytes")));
+                    let cause = format!("a dictionary over {DICTIONARY_BYTES_MAX} bytes");
+                    return Err(NotFetched::Unusable(of(url, &cause)));
                 }
             }
-            Self::new(&dictionary, frame_bytes_max).map_err(|cause| retry(url, &cause))
+            Self::new(&dictionary, frame_bytes_max).map_err(|cause| NotFetched::Unusable(of(url, &cause)))
         };
         match timeout(CONNECT_TIMEOUT, fetching).await {
             Ok(fetched) => fetched,
-            Err(_) => Err(retry(url, &format!("no dictionary within {} s", CONNECT_TIMEOUT.as_secs()))),
+            Err(_) => Err(fetch_again(url, &format!("no dictionary within {} s", CONNECT_TIMEOUT.as_secs()))),
         }
     }
 
@@ -173,9 +203,9 @@ impl Inflater {
             [a, b, c, d, id @ ..] if [*a, *b, *c, *d] == DICTIONARY_MAGIC => id.first_chunk::<4>(),
             _ => None,
         };
-        let Some(id) = id else { return Err("the dictionary is none of zstd's; set compress = false".to_owned()) };
+        let Some(id) = id else { return Err("the dictionary is none of zstd's".to_owned()) };
         let decompressor = zstd::bulk::Decompressor::with_dictionary(dictionary)
-            .map_err(|cause| format!("the dictionary is unusable ({cause}); set compress = false"))?;
+            .map_err(|cause| format!("the dictionary is unusable ({cause})"))?;
         Ok(Self { id: u32::from_le_bytes(*id), decompressor, buffer: Vec::with_capacity(frame_bytes_max) })
     }
 
@@ -207,13 +237,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_dictionary_is_refused() {
-        for bytes in [&b""[..], b"<html>", &[0x37, 0xa4, 0x30, 0xec, 1]] {
-            assert!(Inflater::new(bytes, 4096).is_err());
-        }
-    }
-}
-    #[test]
     fn a_refusal_whose_words_are_not_all_there_is_not_believed() {
         let url = Url::parse("wss://a.example/").unwrap();
         let said = r#"{"error":"CursorTooOld","message":"the oldest available seq is 48000001"}"#;
@@ -237,3 +260,10 @@ mod tests {
         assert!(matches!(refused(Some(6), "<html>"), Refused::Retry { .. }), "that is nobody's words");
     }
 
+    #[test]
+    fn what_is_no_dictionary_is_refused() {
+        for bytes in [&b""[..], b"<html>", &[0x37, 0xa4, 0x30, 0xec, 1]] {
+            assert!(Inflater::new(bytes, 4096).is_err());
+        }
+    }
+}

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::clock;
 use crate::inlet::Inlet;
@@ -22,7 +22,7 @@ use crate::model::{Arrival, Cursor, Wire};
 use crate::normalize::notice::Notice;
 
 use super::{Ended, Source};
-use connect::{Inflater, Refused, Socket};
+use connect::{Inflater, NotFetched, Refused, Socket};
 use cursor::{Begin, Mark, Marker, Stored};
 use read::Stream;
 
@@ -103,7 +103,7 @@ impl Jetstream {
     fn host_at_ease(&self, wanted: usize, now: Instant) -> Result<usize, Duration> {
         let count = self.not_before.len();
         let wait = |at: usize| self.not_before[at].map_or(Duration::ZERO, |then| then.saturating_duration_since(now));
-        let mut hosts = (wanted..wanted + count).map(|at| at % count);
+        let hosts = (wanted..wanted + count).map(|at| at % count);
         match hosts.clone().find(|&at| wait(at).is_zero()) {
             Some(at) => Ok(at),
             None => hosts.map(wait).min().map_or(Ok(wanted), Err),
@@ -160,8 +160,11 @@ impl Jetstream {
         let url = wire::dictionary(host).map_err(|cause| unusable(host, &cause))?;
         match Inflater::fetch(&url, &self.tls, self.settings.frame_bytes_max).await {
             Ok(inflater) => Ok(Some(inflater)),
-            Err(Refused::Retry { after, cause }) => Err(Ended::Retry { after, cause }),
-            Err(_) => Err(Ended::Retry { after: None, cause: format!("{host}: no dictionary") }),
+            Err(NotFetched::Unusable(cause)) => {
+                warn!(source = %self.source, host, cause, "no dictionary to unpack frames with; they come unpacked");
+                Ok(None)
+            }
+            Err(NotFetched::Retry { after, cause }) => Err(Ended::Retry { after, cause }),
         }
     }
 

@@ -407,6 +407,18 @@ fn a_dictionary_that_was_replaced_is_fetched_again() {
 }
 
 #[test]
+fn a_server_without_dictionaries_sends_frames_as_they_are() {
+    on_threads(async {
+        let server = serving(5).await;
+        server.inject(Fault::NoDictionary);
+        let (mut desk, mut source) = (Desk::new(), jetstream(&server, (WireVersion::V2, true)));
+        assert_eq!(desk.run_to(&mut source, 5).await, [Ended::Stopped]);
+        let stats = server.stats();
+        assert_eq!((stats.faults_fired, stats.dictionaries_served, stats.connections), (1, 0, 1));
+    });
+}
+
+#[test]
 fn garbage_goes_on_untouched_with_the_cursor_before_it() {
     on_threads(async {
         for wire in WIRES {
