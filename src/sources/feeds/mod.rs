@@ -3,6 +3,7 @@
 
 mod agenda;
 mod answer;
+mod earlier;
 mod poll;
 mod settings;
 mod state;

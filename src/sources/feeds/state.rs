@@ -9,8 +9,10 @@ use crate::extract::site::Scope;
 use crate::fetch::conditional::Validators;
 use crate::model::{PostId, Timestamp};
 
+use super::earlier;
+
 /// The version of the encoding: the first byte of every cursor.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// One feed as it was last seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +65,8 @@ pub struct Pending {
     pub misses: u8,
     /// How often nobody could tell.
     pub failures: u8,
+    /// How often it was taken up again after its page was found.
+    pub kept: u8,
     pub due: Timestamp,
 }
 
@@ -104,6 +108,7 @@ impl FeedState {
     pub fn decode(value: &[u8]) -> Result<Self, StateError> {
         match value.split_first() {
             Some((&VERSION, rest)) => postcard::from_bytes(rest).map_err(|_| StateError::Corrupt),
+            Some((&earlier::VERSION, rest)) => earlier::decode(rest).ok_or(StateError::Corrupt),
             Some((&other, _)) => Err(StateError::Version(other)),
             None => Err(StateError::Corrupt),
         }
@@ -147,6 +152,7 @@ pub(super) mod tests {
             permalink: full.address.clone(),
             misses: 1,
             failures: 0,
+            kept: 1,
             due: Timestamp::from_millis(5),
         }];
         assert_eq!(FeedState::decode(&full.encode()), Ok(full));

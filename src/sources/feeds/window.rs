@@ -19,8 +19,13 @@ const DEPARTED_MIN: usize = 50;
 const VANISHED_MIN: usize = 3;
 /// The share of the window that may vanish and still be deletions: a fifth.
 const VANISHED_SHARE: usize = 5;
-/// Looks at a page that tell nothing, before the entry is left alone.
+/// Looks in a row at a page that tell nothing.
 const FAILURES_MAX: u8 = 4;
+/// Times that an entry is taken up again after its page was found, or told nothing: a page may be served from a cache
+/// for hours after it is gone.
+const KEEPS_MAX: u8 = 2;
+/// How many times longer each pause before that is than the one before: an hour and six with the default gap.
+const KEEP_GROWTH: u32 = 6;
 
 /// What one answer brought.
 #[derive(Debug, Default, PartialEq)]
@@ -148,7 +153,7 @@ fn suspect(state: &mut FeedState, present: &[Seen], is_oldest_first: bool, now: 
     for (_, seen) in inside.into_iter().chain(outside) {
         let Some(permalink) = seen.permalink.clone() else { continue };
         if state.pending.len() < PENDING_MAX && !state.pending.iter().any(|pending| pending.id == seen.id) {
-            state.pending.push(Pending { id: seen.id, permalink, misses: 0, failures: 0, due: now });
+            state.pending.push(Pending { id: seen.id, permalink, misses: 0, failures: 0, kept: 0, due: now });
             news.notes.suspects += 1;
         }
     }
@@ -181,9 +186,9 @@ pub enum Look {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Deleted,
-    /// It is there, or it cannot be told: nothing happens.
+    /// It is there, or it cannot be told, as often as it was looked at: nothing happens.
     Kept,
-    /// It is to be looked at again, `gap` later.
+    /// It is to be looked at again when it is due.
     Again,
 }
 
@@ -201,10 +206,10 @@ pub fn judge(pending: &mut Pending, look: Look, now: Timestamp, gap: Duration) -
         Look::Failed | Look::Status(408 | 425 | 429 | 500..=599) => {
             pending.failures += 1;
             if pending.failures >= FAILURES_MAX {
-                return Verdict::Kept;
+                return keep(pending, now, gap);
             }
         }
-        Look::Status(_) => return Verdict::Kept,
+        Look::Status(_) => return keep(pending, now, gap),
     }
     pending.due = now.plus(gap);
     Verdict::Again
@@ -216,8 +221,19 @@ pub fn confirm(pending: &mut Pending, witness: Look, now: Timestamp, gap: Durati
     match witness {
         Look::Status(200..=399) => Verdict::Deleted,
         Look::Failed | Look::Status(408 | 425 | 429 | 500..=599) => judge(pending, witness, now, gap),
-        Look::Status(_) => Verdict::Kept,
+        Look::Status(_) => keep(pending, now, gap),
     }
+}
+
+/// Leaves the entry alone, after it was taken up again a few times with growing pauses.
+fn keep(pending: &mut Pending, now: Timestamp, gap: Duration) -> Verdict {
+    if pending.kept >= KEEPS_MAX {
+        return Verdict::Kept;
+    }
+    pending.kept += 1;
+    (pending.misses, pending.failures) = (0, 0);
+    pending.due = now.plus(gap.saturating_mul(KEEP_GROWTH.pow(u32::from(pending.kept))));
+    Verdict::Again
 }
 
 #[cfg(test)]
@@ -407,8 +423,14 @@ mod tests {
             permalink: url::Url::parse("https://blog.example.com/a").unwrap(),
             misses: 0,
             failures: 0,
+            kept: 0,
             due: NOW,
         }
+    }
+
+    /// An entry whose page was found as often as it may be.
+    fn kept() -> Pending {
+        Pending { kept: KEEPS_MAX, ..pending() }
     }
 
     #[test]
@@ -423,12 +445,12 @@ mod tests {
     #[test]
     fn a_page_that_is_there_or_that_nobody_can_see_is_no_deletion() {
         for status in [200, 204, 301, 302, 401, 403, 405, 451] {
-            assert_eq!(judge(&mut pending(), Look::Status(status), NOW, GAP), Verdict::Kept, "{status}");
+            assert_eq!(judge(&mut kept(), Look::Status(status), NOW, GAP), Verdict::Kept, "{status}");
         }
-        let mut page = pending();
+        let mut page = kept();
         assert_eq!(judge(&mut page, Look::Status(404), NOW, GAP), Verdict::Again);
         assert_eq!(judge(&mut page, Look::Status(200), NOW, GAP), Verdict::Kept);
-        let mut page = pending();
+        let mut page = kept();
         for look in [Look::Status(503), Look::Failed, Look::Status(429)] {
             assert_eq!(judge(&mut page, look, NOW, GAP), Verdict::Again);
         }
@@ -436,10 +458,23 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_is_found_is_looked_at_twice_more_with_growing_pauses() {
+        let mut page = pending();
+        let mut pauses = Vec::new();
+        while judge(&mut page, Look::Status(200), NOW, GAP) == Verdict::Again {
+            pauses.push(page.due.since(NOW).as_secs());
+        }
+        assert_eq!(pauses, [3600, 21_600]);
+        let mut cached = pending();
+        let looks = [200, 404, 503, 404].map(|status| judge(&mut cached, Look::Status(status), NOW, GAP));
+        assert_eq!(looks, [Verdict::Again, Verdict::Again, Verdict::Again, Verdict::Deleted], "it left the cache");
+    }
+
+    #[test]
     fn a_site_that_denies_what_is_there_is_not_believed() {
         assert_eq!(confirm(&mut pending(), Look::Status(200), NOW, GAP), Verdict::Deleted);
-        assert_eq!(confirm(&mut pending(), Look::Status(404), NOW, GAP), Verdict::Kept);
-        assert_eq!(confirm(&mut pending(), Look::Status(403), NOW, GAP), Verdict::Kept);
+        assert_eq!(confirm(&mut kept(), Look::Status(404), NOW, GAP), Verdict::Kept);
+        assert_eq!(confirm(&mut kept(), Look::Status(403), NOW, GAP), Verdict::Kept);
         let mut page = pending();
         assert_eq!(confirm(&mut page, Look::Failed, NOW, GAP), Verdict::Again);
         assert_eq!(page.due, NOW.plus(GAP));
