@@ -19,6 +19,8 @@ const DOUBLINGS_MAX: u32 = 10;
 pub struct Agenda {
     due: BinaryHeap<Reverse<(Instant, usize)>>,
     busy: HashSet<String>,
+    /// Hosts that are left alone until then. No more than there are hosts.
+    resting: HashMap<String, Instant>,
     /// Feeds that are due while their host is busy.
     blocked: HashMap<String, VecDeque<usize>>,
 }
@@ -36,6 +38,11 @@ impl Agenda {
             }
             self.due.pop();
             let host = host_of(feed);
+            if let Some(until) = self.resting.get(&host).copied().filter(|until| *until > now) {
+                self.due.push(Reverse((until, feed)));
+                continue;
+            }
+            self.resting.remove(&host);
             if self.busy.insert(host.clone()) {
                 return Some(feed);
             }
@@ -44,9 +51,12 @@ impl Agenda {
         None
     }
 
-    /// A host is idle again: whoever waited for it is due.
-    pub fn release(&mut self, host: &str, now: Instant) {
+    /// A host is idle again: whoever waited for it is due, after `rest`.
+    pub fn release(&mut self, host: &str, now: Instant, rest: Duration) {
         self.busy.remove(host);
+        if !rest.is_zero() {
+            self.resting.insert(host.to_owned(), now + rest);
+        }
         let Some(waiting) = self.blocked.get_mut(host) else { return };
         if let Some(feed) = waiting.pop_front() {
             self.due.push(Reverse((now, feed)));
@@ -111,13 +121,27 @@ mod tests {
         assert_eq!(agenda.take(now, host), Some(1));
         assert_eq!(agenda.take(now, host), Some(20));
         assert_eq!(agenda.take(now, host), None);
-        agenda.release("a.example", now);
+        agenda.release("a.example", now, Duration::ZERO);
         assert_eq!(agenda.take(now, host), Some(2));
         assert_eq!(agenda.take(now, host), None);
-        agenda.release("a.example", now);
+        agenda.release("a.example", now, Duration::ZERO);
         assert_eq!(agenda.take(now, host), Some(3));
-        agenda.release("a.example", now);
+        agenda.release("a.example", now, Duration::ZERO);
         assert_eq!((agenda.take(now, host), agenda.next()), (None, None));
+    }
+
+    #[test]
+    fn a_host_rests_and_nobody_else_does() {
+        let (now, rest) = (Instant::now(), Duration::from_secs(10));
+        let mut agenda = Agenda::default();
+        for feed in [1, 2, 20] {
+            agenda.add(feed, now);
+        }
+        assert_eq!(agenda.take(now, host), Some(1));
+        agenda.release("a.example", now, rest);
+        assert_eq!((agenda.take(now, host), agenda.take(now, host)), (Some(20), None));
+        assert_eq!(agenda.next(), Some(now + rest));
+        assert_eq!(agenda.take(now + rest, host), Some(2));
     }
 
     #[test]

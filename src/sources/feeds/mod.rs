@@ -32,6 +32,9 @@ use state::FeedState;
 
 pub use settings::{FEEDS_MAX, FeedType, FeedsSettings, SettingsError};
 
+/// How long a host is left alone after pages of it were looked at: ten pages every ten seconds at most.
+const LOOK_REST: Duration = Duration::from_secs(10);
+
 /// A list of feeds as one source: a cursor per feed, named by its configured address.
 pub struct Feeds {
     source: Arc<str>,
@@ -47,6 +50,7 @@ impl Feeds {
         let pace = Pace {
             interval: Duration::from_secs(settings.poll_interval_s),
             look_gap: Duration::from_secs(settings.look_gap_s),
+            look_rest: LOOK_REST,
         };
         Ok(Self { source, settings, client, pace })
     }
@@ -121,6 +125,8 @@ struct Back {
     /// Where the visit went: the feed may have moved meanwhile.
     host: String,
     slot: Slot,
+    /// How long the host is to be left alone.
+    rest: Duration,
 }
 
 impl Round {
@@ -144,8 +150,8 @@ impl Round {
             let mut slot = self.home[feed].take().expect("a feed on the agenda is at home");
             let (poller, inlet) = (self.poller.clone(), inlet.clone());
             self.visits.spawn(async move {
-                poller.visit(&mut slot, &inlet).await?;
-                Ok(Back { feed, host, slot })
+                let rest = poller.visit(&mut slot, &inlet).await?;
+                Ok(Back { feed, host, slot, rest })
             });
         }
         metrics::feed_visits(&self.poller.source, self.visits.len());
@@ -156,7 +162,7 @@ impl Round {
             self.agenda.add(back.feed, at);
         }
         self.home[back.feed] = Some(back.slot);
-        self.agenda.release(&back.host, Instant::now());
+        self.agenda.release(&back.host, Instant::now(), back.rest);
     }
 
     /// When the next visit may start. While there is no room, only the end of a visit makes some.

@@ -45,6 +45,8 @@ pub struct Pace {
     pub interval: Duration,
     /// Between two looks at a page that may be gone.
     pub look_gap: Duration,
+    /// How long a host is left alone after a visit that looked at pages.
+    pub look_rest: Duration,
 }
 
 /// One feed between two visits.
@@ -60,6 +62,13 @@ pub struct Slot {
     pub poll_at: Instant,
 }
 
+/// A page that is there if the site is, looked at once in a visit and only if something is found gone.
+struct Witness {
+    /// None if no entry that is listed has a page on the site.
+    page: Option<Url>,
+    look: Option<Look>,
+}
+
 impl Slot {
     /// When it is to be visited; never again once it is gone and nothing is suspected.
     pub fn due(&self) -> Option<Instant> {
@@ -71,8 +80,8 @@ impl Slot {
 }
 
 impl Poller {
-    /// Does what is due. Fails only when the daemon is stopping.
-    pub async fn visit(&self, slot: &mut Slot, inlet: &Inlet) -> Result<(), Closed> {
+    /// Does what is due, and says how long the host is to be left alone then. Fails only when the daemon is stopping.
+    pub async fn visit(&self, slot: &mut Slot, inlet: &Inlet) -> Result<Duration, Closed> {
         if !slot.state.gone && slot.poll_at <= Instant::now() {
             self.poll(slot, inlet).await?;
         }
@@ -186,19 +195,20 @@ impl Poller {
         Ok(())
     }
 
-    /// Looks at the pages of entries that vanished.
-    async fn look(&self, slot: &mut Slot, inlet: &Inlet) -> Result<(), Closed> {
+    /// Looks at the pages of entries that vanished. A site with many of them is not asked for all at once.
+    async fn look(&self, slot: &mut Slot, inlet: &Inlet) -> Result<Duration, Closed> {
         let now = clock::now();
         let due: Vec<Pending> =
             slot.state.pending.iter().filter(|pending| pending.due <= now).take(LOOKS_MAX).cloned().collect();
         if due.is_empty() {
-            return Ok(());
+            return Ok(Duration::ZERO);
         }
         let mut state = slot.state.clone();
         let mut gone = Vec::new();
+        let mut witness = Witness { page: state.window.iter().find_map(|seen| seen.permalink.clone()), look: None };
         for mut pending in due {
             let id = pending.id;
-            match self.verdict(&mut pending, &state).await {
+            match self.verdict(&mut pending, &mut witness).await {
                 Verdict::Deleted => {
                     forget(&mut state, id);
                     gone.push(id);
@@ -210,20 +220,22 @@ impl Poller {
             }
         }
         let body = self.farewell(&mut state, gone);
-        self.hand_over(slot, state, body, inlet).await
+        self.hand_over(slot, state, body, inlet).await?;
+        Ok(self.pace.look_rest)
     }
 
-    async fn verdict(&self, pending: &mut Pending, state: &FeedState) -> Verdict {
+    async fn verdict(&self, pending: &mut Pending, witness: &mut Witness) -> Verdict {
         let look = self.look_at(&pending.permalink).await;
-        let verdict = judge(pending, look, clock::now(), self.pace.look_gap);
-        let witness = state.window.iter().find_map(|seen| seen.permalink.as_ref());
-        let verdict = match witness {
-            Some(witness) if verdict == Verdict::Deleted => {
-                let look = self.look_at(witness).await;
-                confirm(pending, look, clock::now(), self.pace.look_gap)
-            }
-            _ => verdict,
-        };
+        let mut verdict = judge(pending, look, clock::now(), self.pace.look_gap);
+        if verdict == Verdict::Deleted
+            && let Some(page) = &witness.page
+        {
+            let look = match witness.look {
+                Some(look) => look,
+                None => *witness.look.insert(self.look_at(page).await),
+            };
+            verdict = confirm(pending, look, clock::now(), self.pace.look_gap);
+        }
         match verdict {
             Verdict::Deleted => metrics::feed_vanished(&self.source, "deleted", 1),
             Verdict::Kept => metrics::feed_vanished(&self.source, "kept", 1),

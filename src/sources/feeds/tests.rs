@@ -36,7 +36,8 @@ impl Rig {
             &[("a.example", &["127.0.0.1"]), ("b.example", &["127.0.0.1"])],
         );
         let mut feeds = Feeds::new("blogs".into(), settings(urls), Client::new("", guard).unwrap()).unwrap();
-        feeds.pace = Pace { interval: Duration::from_millis(20), look_gap: Duration::from_millis(20) };
+        let short = Duration::from_millis(20);
+        feeds.pace = Pace { interval: short, look_gap: short, look_rest: Duration::from_millis(1) };
         let token = stop.clone();
         let run = tokio::spawn(async move { feeds.run(resume, &inlet, &token).await });
         Self { inbox, arrived, stop, run }
@@ -190,6 +191,24 @@ async fn what_vanishes_is_looked_up_and_deleted_only_when_its_page_is_gone() {
     let looks = |path: &str| server.requests().iter().filter(|head| head.starts_with(&format!("GET {path} "))).count();
     assert_eq!((looks("/d"), looks("/b")), (1, 2));
     assert!(looks("/c") >= 1);
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn of_many_that_vanish_each_page_is_asked_and_their_witness_once_a_visit() {
+    let names: Vec<String> = (0..60).map(|n| format!("n{n}")).collect();
+    let gone: Vec<(String, Vec<u8>)> = (1..=10).map(|n| (format!("/n{n}"), reply(410, &[], b""))).collect();
+    let pages = pages(&[("/feed", reply(200, &[], &rss(&names.join(" ")))), ("/n0", reply(200, &[], b"<html>"))]);
+    pages.lock().unwrap().extend(gone);
+    let server = serve(&pages).await;
+    let mut rig = Rig::start(&[server.url("/feed")], Vec::new());
+    rig.next().await;
+    put(&pages, "/feed", reply(200, &[], &rss(&[&names[..1], &names[11..]].concat().join(" "))));
+    // First comes word of what is suspected, which brings nothing.
+    let (suspicion, verdict) = (rig.next().await.0, rig.next().await.0);
+    assert_eq!((suspicion.gone.len(), verdict.gone.len()), (0, 10));
+    let looks = |path: &str| server.requests().iter().filter(|head| head.starts_with(&format!("GET {path} "))).count();
+    assert_eq!((looks("/n1"), looks("/n10"), looks("/n0")), (1, 1, 1));
     rig.end().await;
 }
 
