@@ -140,7 +140,9 @@ impl<'a> Reader<'a> {
         if let Some(title) = &mut title {
             cut(title, TITLE_BYTES_MAX);
         }
-        let published_at = entry.published.or(entry.updated);
+        // The publisher's clock: shown, never trusted for order, and never in the future.
+        let past = |time: Timestamp| time.min(self.fetched_at);
+        let (published_at, updated_at) = (entry.published.or(entry.updated).map(past), entry.updated.map(past));
         Post {
             id: PostId::of(NETWORK, &native_id),
             network: self.network.clone(),
@@ -165,7 +167,7 @@ impl<'a> Reader<'a> {
             links: content.links,
             thread: thread(&native_id, parent.as_deref()),
             published_at,
-            edited_at: entry.updated.filter(|updated| published_at.is_some_and(|published| *updated > published)),
+            edited_at: updated_at.filter(|updated| published_at.is_some_and(|published| *updated > published)),
             fetched_at: self.fetched_at,
             native_id,
         }
@@ -200,6 +202,8 @@ fn host(url: &Url) -> Arc<str> {
 mod tests {
     use super::*;
 
+    const FETCHED: i64 = 1_795_340_000_000;
+
     fn body(entries: &str, gone: &str) -> String {
         format!(
             r#"{{"feed":{{"url":"https://blog.example.com/feed","title":"T","language":"cs-CZ","scope":"example.com","source_type":"blog",
@@ -208,7 +212,7 @@ mod tests {
     }
 
     fn read(entries: &str) -> Vec<Result<PostEvent, Rejected>> {
-        events(body(entries, "").as_bytes(), &"blogs".into(), Timestamp::from_millis(5)).unwrap()
+        events(body(entries, "").as_bytes(), &"blogs".into(), Timestamp::from_millis(FETCHED)).unwrap()
     }
 
     #[track_caller]
@@ -238,6 +242,19 @@ mod tests {
         assert_eq!((post.kind, post.source_type), (PostKind::Article, SourceType::Blog));
         assert_eq!(post.thread, Thread { id: ThreadId::of("web", &post.native_id), root: None, parent: None });
         assert!(post.edited_at > post.published_at && !quiet && !post.truncated);
+    }
+
+    #[test]
+    fn no_time_is_in_the_future() {
+        let times = |published: i64, updated: i64| {
+            let entry = format!(
+                r#"{{"id":"tag:example.com,guid:1","title":{{"text":"t"}},"published":{published},"updated":{updated}}}"#
+            );
+            let (post, _) = post(&entry);
+            (post.published_at.map(Timestamp::millis), post.edited_at.map(Timestamp::millis))
+        };
+        assert_eq!(times(FETCHED - 9, FETCHED + 9), (Some(FETCHED - 9), Some(FETCHED)));
+        assert_eq!(times(FETCHED + 5, FETCHED + 9), (Some(FETCHED), None));
     }
 
     #[test]
