@@ -161,10 +161,7 @@ impl<'b> Embed<'b> {
                 "$type" => embed.kind = node.text()?,
                 "external" => embed.link = link(node),
                 // A quote with a card keeps the card one level deeper.
-                "media" => {
-                    let external = node.fields()?.find(|(name, _)| *name == "external");
-                    embed.link = external.and_then(|(_, node)| link(node));
-                }
+                "media" => embed.link = card_in(node).or(embed.link),
                 _ => {}
             }
         }
@@ -214,6 +211,12 @@ fn langs(node: Node<'_, '_>) -> Result<Vec<Lang>, Rejected> {
         langs.extend(lang.filter(|lang| langs.len() < LANGS_MAX && !langs.contains(lang)));
     }
     Ok(langs)
+}
+
+/// The address of the card in what stands beside a quote; an embed of a kind that is not known may hold anything there.
+fn card_in<'b>(media: Node<'_, 'b>) -> Option<&'b str> {
+    let (_, external) = media.fields().ok()?.find(|(name, _)| *name == "external")?;
+    link(external)
 }
 
 /// The address of a card.

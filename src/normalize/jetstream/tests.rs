@@ -77,6 +77,16 @@ fn embeds_make_quotes_and_links() {
 }
 
 #[test]
+fn an_embed_of_a_kind_that_is_not_known_costs_no_post() {
+    for media in [r#""text""#, "[1]", "7", r#"{"external":[]}"#, r#"{"external":{"uri":9}}"#] {
+        let post = post_of(&with_record(&format!(
+            r#"{{"text":"this","embed":{{"$type":"org.example.embed","external":{{"uri":"https://example.com/card"}},"media":{media}}}}}"#
+        )));
+        assert_eq!((post.text.as_str(), post.links.len()), ("this", 1), "{media}");
+    }
+}
+
+#[test]
 fn a_time_in_the_future_or_of_no_form_is_not_believed() {
     let future = post_of(&with_record(r#"{"text":"x","createdAt":"2999-01-01T00:00:00Z"}"#));
     assert_eq!(future.published_at, Some(now()));
