@@ -30,6 +30,7 @@ pub(super) fn parse(text: &str, at: &Url) -> Result<Feed, Rejected> {
         author,
         entries,
         cut: items.len() > ENTRIES_MAX,
+        beyond: items.len().saturating_sub(ENTRIES_MAX),
         ..Feed::default()
     })
 }

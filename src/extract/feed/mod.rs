@@ -16,7 +16,7 @@ use crate::model::{Rejected, Timestamp};
 pub use identity::{Guids, content_hash, guids, native_id, parent_id, reference_id};
 pub use opml::{OUTLINES_MAX, addresses};
 
-/// Entries read of one document; those after them are left.
+/// Entries read of one document; those after them are counted and left.
 pub const ENTRIES_MAX: usize = 2000;
 /// Bytes of an entry's markup that are kept.
 pub const MARKUP_BYTES_MAX: usize = 256 << 10;
@@ -51,6 +51,8 @@ pub struct Feed {
     pub salvaged: bool,
     /// Whether the document ended early: what is missing may only be unread.
     pub cut: bool,
+    /// Entries after `ENTRIES_MAX`, which were left.
+    pub beyond: usize,
 }
 
 /// One entry as the document has it.

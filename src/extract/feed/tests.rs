@@ -223,7 +223,13 @@ fn a_huge_language_is_cut_and_not_inherited_whole() {
 fn what_is_too_much_is_cut() {
     let many: String = (0..ENTRIES_MAX + 10).map(|n| format!("<item><guid>{n}</guid></item>")).collect();
     let feed = read(&format!("<rss><channel>{many}</channel></rss>"));
-    assert_eq!((feed.entries.len(), feed.cut), (ENTRIES_MAX, true));
+    assert_eq!((feed.entries.len(), feed.cut, feed.beyond), (ENTRIES_MAX, true, 10));
+    let exact: String = (0..ENTRIES_MAX).map(|n| format!("<item><guid>{n}</guid></item>")).collect();
+    let feed = read(&format!("<rss><channel>{exact}</channel></rss>"));
+    assert_eq!((feed.entries.len(), feed.cut, feed.beyond), (ENTRIES_MAX, false, 0));
+    let items = vec![r#"{"id":"1"}"#; ENTRIES_MAX + 10].join(",");
+    let feed = read(&format!(r#"{{"version":"https://jsonfeed.org/version/1.1","items":[{items}]}}"#));
+    assert_eq!((feed.entries.len(), feed.cut, feed.beyond), (ENTRIES_MAX, true, 10));
     let entry = item(&format!(
         "<title>{}</title><description>{}</description>",
         "é".repeat(9000),

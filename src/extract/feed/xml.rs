@@ -173,7 +173,7 @@ impl Walk {
         config.allow_dangling_amp = true;
         config.allow_unmatched_ends = true;
         config.check_end_names = false;
-        while self.feed.entries.len() < ENTRIES_MAX {
+        loop {
             match reader.read_event() {
                 Ok(Event::Eof) => return Ok(None),
                 Ok(Event::Start(start)) => self.start(&start, false)?,
@@ -187,8 +187,6 @@ impl Walk {
                 Err(_) => return Ok(Some(usize::try_from(reader.error_position()).unwrap_or(text.len()))),
             }
         }
-        self.feed.cut = true;
-        Ok(None)
     }
 
     fn finish(mut self) -> Result<Feed, Rejected> {
@@ -425,8 +423,14 @@ impl Walk {
         let Some(mut entry) = self.entry.take() else { return };
         let summary = self.summary.take();
         entry.content = entry.content.or(summary);
-        if entry.says_something() {
+        if !entry.says_something() {
+            return;
+        }
+        if self.feed.entries.len() < ENTRIES_MAX {
             self.feed.entries.push(entry);
+        } else {
+            self.feed.beyond += 1;
+            self.feed.cut = true;
         }
     }
 

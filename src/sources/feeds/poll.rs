@@ -158,11 +158,13 @@ impl Poller {
             Outcome::News { .. } | Outcome::Unchanged { .. } | Outcome::NotModified { .. } => {}
         }
         let notes = polled.notes;
-        if notes.salvaged || notes.nameless > 0 || notes.suspects > 0 {
+        if notes.salvaged || notes.nameless + notes.suspects + notes.beyond > 0 {
             debug!(%source, %feed, ?notes, "the feed has faults or lost entries");
         }
-        if notes.nameless > 0 {
-            metrics::feed_vanished(source, "nameless", notes.nameless);
+        for (conclusion, entries) in [("nameless", notes.nameless), ("beyond", notes.beyond)] {
+            if entries > 0 {
+                metrics::feed_vanished(source, conclusion, entries);
+            }
         }
         if notes.flood > 0 {
             metrics::feed_vanished(source, "flood", notes.flood);

@@ -50,6 +50,8 @@ pub struct Notes {
     pub flood: usize,
     /// Entries without an id, which nobody can tell from others: they are left out.
     pub nameless: usize,
+    /// Entries after as many as are read of one document: they are left out.
+    pub beyond: usize,
 }
 
 /// Compares an answer with what was there before, and remembers it.
@@ -57,7 +59,7 @@ pub fn observe(state: &mut FeedState, feed: &Feed, now: Timestamp) -> News {
     let is_first = state.first_poll_at.is_none();
     state.first_poll_at = state.first_poll_at.or(Some(now));
     state.guids_repeat |= guids(&feed.entries) == Guids::Repeated;
-    let notes = Notes { is_first, salvaged: feed.salvaged, ..Notes::default() };
+    let notes = Notes { is_first, salvaged: feed.salvaged, beyond: feed.beyond, ..Notes::default() };
     let mut news = News { notes, ..News::default() };
     let present = take_in(state, feed, &mut news);
     let ids: HashSet<PostId> = present.iter().map(|seen| seen.id).collect();
@@ -393,6 +395,12 @@ mod tests {
         observe(&mut state, &comments, NOW);
         look(&mut state, "f d");
         assert_eq!(suspects(&state), ["page"], "a comment goes with its post");
+    }
+
+    #[test]
+    fn entries_that_were_not_read_are_noted() {
+        let long = Feed { beyond: 7, cut: true, ..feed("b a") };
+        assert_eq!(observe(&mut state(), &long, NOW).notes.beyond, 7);
     }
 
     #[test]
