@@ -57,6 +57,9 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     pub id: String,
+    /// Whether an earlier version of it said something: this one is an edit, even if it says nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edit: bool,
     #[serde(flatten)]
     pub entry: Entry,
 }
@@ -111,7 +114,7 @@ impl<'a> Reader<'a> {
         let quiet = entry.dated().map_or(self.head.first_poll, |time| time < self.head.quiet_before);
         let content = self.content(&entry);
         let title = entry.title.as_ref().map(Markup::line).filter(|title| !title.is_empty());
-        if content.text.is_empty() && title.is_none() {
+        if content.text.is_empty() && title.is_none() && !item.edit {
             return Err(Rejected::Empty);
         }
         let post = self.post(item.id, entry, title, content);
@@ -302,6 +305,12 @@ mod tests {
         let reasons: Vec<Option<Rejected>> = read.iter().map(|event| event.as_ref().err().copied()).collect();
         let scope = Some(Rejected::Scope);
         assert_eq!(reasons, [scope, scope, scope, scope, Some(Rejected::Empty), None]);
+    }
+
+    #[test]
+    fn an_edit_that_leaves_nothing_is_an_edit() {
+        let (post, _) = post(r#"{"id":"tag:example.com,guid:1","edit":true,"content":{"html":"<p> </p>"}}"#);
+        assert_eq!((post.text.as_str(), post.title), ("", None));
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn feed_xml(bytes: &[u8]) {
     assert!(read.entries.len() <= feed::ENTRIES_MAX && read.deleted.len() <= feed::DELETED_MAX);
     let guids = feed::guids(&read.entries);
     for entry in &read.entries {
-        feed::content_hash(entry);
+        feed::content(entry);
         let id = feed::native_id(&scope, entry, guids);
         assert!(id.is_none_or(|id| !id.is_empty()));
         feed::parent_id(&scope, entry);

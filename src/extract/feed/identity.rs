@@ -92,8 +92,17 @@ pub fn parent_id(scope: &Scope, entry: &Entry) -> Option<String> {
     scope.owns(&page).then(|| site::canonical(&page))
 }
 
-/// A hash of whatever a reader of the entry sees. Dates are left out: many feeds are dated anew at every request.
-pub fn content_hash(entry: &Entry) -> u64 {
+/// What a reader of an entry sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Content {
+    /// Dates are left out: many feeds are dated anew at every request.
+    pub hash: u64,
+    /// Of title and text; 0 for an entry that says nothing.
+    pub bytes: u32,
+}
+
+/// Reads an entry as its reader does.
+pub fn content(entry: &Entry) -> Content {
     let title = entry.title.as_ref().map(Markup::line).unwrap_or_default();
     let base = entry.base.as_deref().and_then(|base| Url::parse(base).ok());
     let content = entry.content.as_ref().map(|content| content.read(base.as_ref())).unwrap_or_default();
@@ -105,7 +114,9 @@ pub fn content_hash(entry: &Entry) -> u64 {
         hasher.update(&(field.len() as u64).to_le_bytes());
         hasher.update(field.as_bytes());
     }
-    u64::from_le_bytes(hasher.finalize().as_bytes()[..8].try_into().expect("eight of thirty-two bytes"))
+    let hash = u64::from_le_bytes(hasher.finalize().as_bytes()[..8].try_into().expect("eight of thirty-two bytes"));
+    let bytes = u32::try_from(title.len() + content.text.len()).unwrap_or(u32::MAX);
+    Content { hash, bytes }
 }
 
 impl Entry {

@@ -13,7 +13,7 @@ use url::Url;
 use super::{cut, html};
 use crate::model::{Rejected, Timestamp};
 
-pub use identity::{Guids, content_hash, guids, native_id, parent_id, reference_id};
+pub use identity::{Content, Guids, content, guids, native_id, parent_id, reference_id};
 pub use opml::{OUTLINES_MAX, addresses};
 
 /// Entries read of one document; those after them are counted and left.

@@ -22,9 +22,17 @@ struct FeedStateV1 {
     not_before: Timestamp,
     gone: bool,
     validators: Option<Validators>,
-    window: Vec<Seen>,
+    window: Vec<SeenV1>,
     departed: Vec<Departed>,
     pending: Vec<PendingV1>,
+}
+
+/// Without how much the entry says.
+#[derive(Serialize, Deserialize)]
+struct SeenV1 {
+    id: PostId,
+    content: u64,
+    permalink: Option<Url>,
 }
 
 /// Without how often the page was found.
@@ -40,12 +48,13 @@ struct PendingV1 {
 /// What stands behind the version; nothing if it is broken.
 pub(super) fn decode(rest: &[u8]) -> Option<FeedState> {
     let earlier: FeedStateV1 = postcard::from_bytes(rest).ok()?;
+    let seen = |SeenV1 { id, content, permalink }| Seen { id, content, bytes: 0, permalink };
     let pending = |PendingV1 { id, permalink, misses, failures, due }| {
         let kept = 0;
         Pending { id, permalink, misses, failures, kept, due }
     };
     Some(FeedState {
-        window: earlier.window,
+        window: earlier.window.into_iter().map(seen).collect(),
         pending: earlier.pending.into_iter().map(pending).collect(),
         departed: earlier.departed,
         address: earlier.address,
@@ -77,7 +86,7 @@ mod tests {
             not_before: now,
             gone: false,
             validators: None,
-            window: vec![Seen { id, content: 8, permalink: None }],
+            window: vec![SeenV1 { id, content: 8, permalink: None }],
             departed: vec![Departed { id, content: 9 }],
             pending: vec![PendingV1 { id, permalink: new.address.clone(), misses: 1, failures: 2, due: now }],
         };
@@ -87,7 +96,7 @@ mod tests {
             poll: 7,
             first_poll_at: Some(now),
             not_before: now,
-            window: vec![Seen { id, content: 8, permalink: None }],
+            window: vec![Seen { id, content: 8, bytes: 0, permalink: None }],
             departed: vec![Departed { id, content: 9 }],
             pending: vec![Pending { id, permalink: new.address.clone(), misses: 1, failures: 2, kept: 0, due: now }],
             ..new

@@ -44,8 +44,10 @@ pub struct FeedState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     pub id: PostId,
-    /// `extract::feed::content_hash`.
+    /// The hash of what a reader sees.
     pub content: u64,
+    /// How much that is; 0 also where it is not known.
+    pub bytes: u32,
     /// A page on the feed's own site that is there as long as the entry is.
     pub permalink: Option<Url>,
 }
@@ -145,7 +147,8 @@ pub(super) mod tests {
     fn a_state_reads_back_from_its_cursor() {
         let mut full = state();
         full.validators = Some(Validators { url: "u".to_owned(), etag: Some(b"\xff".to_vec()), last_modified: None });
-        full.window = vec![Seen { id: PostId::of("web", "1"), content: 7, permalink: Some(full.address.clone()) }];
+        full.window =
+            vec![Seen { id: PostId::of("web", "1"), content: 7, bytes: 3, permalink: Some(full.address.clone()) }];
         full.departed = vec![Departed { id: PostId::of("web", "2"), content: 8 }];
         full.pending = vec![Pending {
             id: PostId::of("web", "3"),

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::extract::feed::{Entry, Feed, Guids, content_hash, guids, native_id, reference_id};
+use crate::extract::feed::{Content, Entry, Feed, Guids, content, guids, native_id, reference_id};
 use crate::extract::site;
 use crate::model::{PostId, Timestamp};
 use crate::normalize::feed::{Item, NETWORK};
@@ -78,9 +78,10 @@ pub fn observe(state: &mut FeedState, feed: &Feed, now: Timestamp) -> News {
 
 /// Finds the entries that are new or changed, and lists all that are there, each once.
 fn take_in(state: &FeedState, feed: &Feed, news: &mut News) -> Vec<Seen> {
-    let known: HashMap<PostId, u64> = (state.window.iter().map(|seen| (seen.id, seen.content)))
-        .chain(state.departed.iter().map(|departed| (departed.id, departed.content)))
-        .collect();
+    // Of what departed it is not known how much it said; it said something.
+    let departed = state.departed.iter().map(|departed| (departed.id, Content { hash: departed.content, bytes: 1 }));
+    let window = state.window.iter().map(|seen| (seen.id, Content { hash: seen.content, bytes: seen.bytes }));
+    let known: HashMap<PostId, Content> = departed.chain(window).collect();
     let mut present = Vec::with_capacity(feed.entries.len());
     let mut listed = HashSet::new();
     for entry in &feed.entries {
@@ -92,11 +93,12 @@ fn take_in(state: &FeedState, feed: &Feed, news: &mut News) -> Vec<Seen> {
         if !listed.insert(id) {
             continue;
         }
-        let content = content_hash(entry);
-        if known.get(&id) != Some(&content) {
-            news.items.push(Item { id: native, entry: entry.clone() });
+        let (content, before) = (content(entry), known.get(&id));
+        if before.map(|before| before.hash) != Some(content.hash) {
+            let edit = before.is_some_and(|before| before.bytes > 0);
+            news.items.push(Item { id: native, edit, entry: entry.clone() });
         }
-        present.push(Seen { id, content, permalink: permalink(state, entry) });
+        present.push(Seen { id, content: content.hash, bytes: content.bytes, permalink: permalink(state, entry) });
     }
     present
 }
@@ -288,6 +290,24 @@ mod tests {
         assert_eq!(news(&mut state, "e d c b=edited a"), "e d b");
         assert_eq!(news(&mut state, "e d c b=edited a"), "");
         assert_eq!(news(&mut state, "e d c b a"), "b", "an edit that is taken back is an edit");
+    }
+
+    #[test]
+    fn an_entry_that_is_emptied_is_an_edit_and_one_that_was_empty_is_not() {
+        let emptied = |names: &str| {
+            let mut state = state();
+            look(&mut state, names);
+            let mut feed = feed("a");
+            feed.entries[0].content = None;
+            let item = observe(&mut state, &feed, NOW).items.remove(0);
+            (item.edit, item.entry.content)
+        };
+        assert_eq!((emptied("a"), emptied("b")), ((true, None), (false, None)));
+        let mut state = state();
+        look(&mut state, "a=");
+        assert!(!look(&mut state, "a=text").items[0].edit);
+        look(&mut state, "c b");
+        assert!(look(&mut state, "c b a=other").items[0].edit, "it came back");
     }
 
     #[test]
