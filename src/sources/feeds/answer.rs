@@ -14,6 +14,7 @@ use crate::fetch::conditional::{Validators, is_unsettled, max_age, retry_after};
 use crate::model::{PostId, Rejected, Timestamp};
 use crate::normalize::feed::{Body, Head};
 
+use super::elsewhere::Elsewhere;
 use super::settings::FeedType;
 use super::state::FeedState;
 use super::window::{News, Notes, observe};
@@ -77,13 +78,15 @@ impl Outcome {
 }
 
 /// Judges an answer. Parses the body, so it is not for a thread that others wait for.
-pub fn digest(mut state: FeedState, answer: &Answer, terms: Terms, now: Timestamp) -> Polled {
+pub fn digest(mut state: FeedState, answer: &Answer, elsewhere: &Elsewhere, terms: Terms, now: Timestamp) -> Polled {
     let is_own_answer = answer.url == state.address || answer.moved.as_ref() == Some(&answer.url);
     let (mut body, mut notes) = (None, Notes::default());
     let outcome = match answer.status {
         StatusCode::OK => match parse(answer) {
             Ok(feed) => {
-                let news = settle(&mut state, answer, &feed, now);
+                relocate(&mut state, answer);
+                let news = observe(&mut state, &feed, elsewhere, now);
+                state.validators = validators_of(answer, &feed, &news);
                 notes = news.notes;
                 let fresh = fresh_for(answer, feed.ttl_minutes);
                 body = bring(&mut state, (&feed, &answer.url), news, terms, now);
@@ -132,16 +135,13 @@ fn parse(answer: &Answer) -> Result<Feed, Rejected> {
     Ok(feed)
 }
 
-/// Remembers an answer: its window with the validators that belong to it.
-fn settle(state: &mut FeedState, answer: &Answer, feed: &Feed, now: Timestamp) -> News {
-    relocate(state, answer);
-    let news = observe(state, feed, now);
-    // What was cut off is asked for whole the next time. So is what is so new that its validators may hide what
-    // followed, once: a server that calls everything new is not asked for everything for ever.
+/// What belongs to the window of this answer. What was cut off is asked for whole the next time. So is what is so new
+/// that its validators may hide what followed, once: a server that calls everything new is not asked for everything
+/// for ever.
+fn validators_of(answer: &Answer, feed: &Feed, news: &News) -> Option<Validators> {
     let is_hasty = !(news.items.is_empty() && news.gone.is_empty()) && is_unsettled(&answer.headers);
     let validators = Validators::of(answer.url.as_str(), &answer.headers);
-    state.validators = validators.filter(|_| !feed.cut && !is_hasty);
-    news
+    validators.filter(|_| !feed.cut && !is_hasty)
 }
 
 /// Follows a move for good, except from TLS back to none, or to what is too long for an address.
@@ -218,7 +218,7 @@ mod tests {
     }
 
     fn polled(state: FeedState, answer: &Answer) -> Polled {
-        digest(state, answer, terms(), NOW)
+        digest(state, answer, &Elsewhere::default(), terms(), NOW)
     }
 
     #[test]

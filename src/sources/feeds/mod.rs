@@ -4,6 +4,7 @@
 mod agenda;
 mod answer;
 mod earlier;
+mod elsewhere;
 mod poll;
 mod settings;
 mod state;
@@ -27,6 +28,7 @@ use crate::{clock, metrics};
 
 use agenda::Agenda;
 use answer::Terms;
+use elsewhere::Elsewhere;
 use poll::{Pace, Poller, Slot};
 use state::FeedState;
 
@@ -34,6 +36,9 @@ pub use settings::{FEEDS_MAX, FeedType, FeedsSettings, SettingsError};
 
 /// How long a host is left alone after pages of it were looked at: ten pages every ten seconds at most.
 const LOOK_REST: Duration = Duration::from_secs(10);
+
+/// Of a site with more feeds only so many, the first of the list, have a say in entries that several of them list.
+const SIBLINGS_MAX: usize = 32;
 
 /// A list of feeds as one source: a cursor per feed, named by its configured address.
 pub struct Feeds {
@@ -113,6 +118,8 @@ fn slot(cursors: &mut HashMap<String, Vec<u8>>, address: Url) -> Result<Slot, St
 struct Round {
     /// A feed that is being visited is not at home.
     home: Vec<Option<Slot>>,
+    /// The feeds of each site.
+    sites: HashMap<Scope, Vec<usize>>,
     agenda: Agenda,
     visits: JoinSet<Result<Back, Closed>>,
     poller: Arc<Poller>,
@@ -132,13 +139,15 @@ struct Back {
 impl Round {
     fn new(slots: Vec<Slot>, poller: Poller, concurrency: usize) -> Self {
         let mut agenda = Agenda::default();
+        let mut sites: HashMap<Scope, Vec<usize>> = HashMap::new();
         for (feed, slot) in slots.iter().enumerate() {
+            sites.entry(slot.state.scope.clone()).or_default().push(feed);
             if let Some(at) = slot.due() {
                 agenda.add(feed, at);
             }
         }
         let home = slots.into_iter().map(Some).collect();
-        Self { home, agenda, visits: JoinSet::new(), poller: Arc::new(poller), concurrency }
+        Self { home, sites, agenda, visits: JoinSet::new(), poller: Arc::new(poller), concurrency }
     }
 
     /// Starts every visit that is due, as far as there is room.
@@ -148,13 +157,26 @@ impl Round {
             let Some(feed) = self.agenda.take(Instant::now(), |feed| host(home[feed].as_ref())) else { break };
             let host = host(self.home[feed].as_ref());
             let mut slot = self.home[feed].take().expect("a feed on the agenda is at home");
+            let elsewhere = self.elsewhere(feed, &slot.state.scope);
             let (poller, inlet) = (self.poller.clone(), inlet.clone());
             self.visits.spawn(async move {
-                let rest = poller.visit(&mut slot, &inlet).await?;
+                let rest = poller.visit(&mut slot, elsewhere, &inlet).await?;
                 Ok(Back { feed, host, slot, rest })
             });
         }
         metrics::feed_visits(&self.poller.source, self.visits.len());
+    }
+
+    /// What the other feeds of a site list. One that fails has no say: what it lists may be old.
+    fn elsewhere(&self, feed: usize, site: &Scope) -> Elsewhere {
+        let mut elsewhere = Elsewhere::of(feed);
+        for &other in self.sites.get(site).into_iter().flatten().take(SIBLINGS_MAX).filter(|other| **other != feed) {
+            let others = self.home[other].as_ref().filter(|slot| slot.failures == 0 && !slot.state.gone);
+            if let Some(slot) = others {
+                elsewhere.hear(other, &slot.state.window);
+            }
+        }
+        elsewhere
     }
 
     fn welcome(&mut self, back: Back) {

@@ -16,6 +16,7 @@ use crate::{clock, metrics};
 
 use super::agenda::{backoff, pause};
 use super::answer::{Outcome, Polled, Terms, digest, farewell, silence};
+use super::elsewhere::Elsewhere;
 use super::state::{FeedState, Pending};
 use super::window::{Look, Verdict, confirm, forget, judge};
 
@@ -81,14 +82,14 @@ impl Slot {
 
 impl Poller {
     /// Does what is due, and says how long the host is to be left alone then. Fails only when the daemon is stopping.
-    pub async fn visit(&self, slot: &mut Slot, inlet: &Inlet) -> Result<Duration, Closed> {
+    pub async fn visit(&self, slot: &mut Slot, elsewhere: Elsewhere, inlet: &Inlet) -> Result<Duration, Closed> {
         if !slot.state.gone && slot.poll_at <= Instant::now() {
-            self.poll(slot, inlet).await?;
+            self.poll(slot, elsewhere, inlet).await?;
         }
         self.look(slot, inlet).await
     }
 
-    async fn poll(&self, slot: &mut Slot, inlet: &Inlet) -> Result<(), Closed> {
+    async fn poll(&self, slot: &mut Slot, elsewhere: Elsewhere, inlet: &Inlet) -> Result<(), Closed> {
         let mut state = slot.state.clone();
         if slot.failures >= MOVED_FAILURES_MAX {
             state.address = slot.part.clone();
@@ -102,7 +103,7 @@ impl Poller {
         let answer = self.client.get(request).await;
         let jitter = rand::random::<f64>();
         let polled = match answer {
-            Ok(answer) => self.digest(state, answer).await,
+            Ok(answer) => self.digest(state, answer, elsewhere).await,
             Err(error) => Err(error),
         };
         match polled {
@@ -123,9 +124,9 @@ impl Poller {
     }
 
     /// Parsing takes milliseconds that the threads of the network do not have.
-    async fn digest(&self, state: FeedState, answer: Answer) -> Result<Polled, FetchError> {
+    async fn digest(&self, state: FeedState, answer: Answer, elsewhere: Elsewhere) -> Result<Polled, FetchError> {
         let (terms, now) = (self.terms, clock::now());
-        let digested = tokio::task::spawn_blocking(move || digest(state, &answer, terms, now)).await;
+        let digested = tokio::task::spawn_blocking(move || digest(state, &answer, &elsewhere, terms, now)).await;
         digested.map_err(|stopped| FetchError::Broken(stopped.to_string()))
     }
 
@@ -161,7 +162,9 @@ impl Poller {
         if notes.salvaged || notes.nameless + notes.suspects + notes.beyond > 0 {
             debug!(%source, %feed, ?notes, "the feed has faults or lost entries");
         }
-        for (conclusion, entries) in [("nameless", notes.nameless), ("beyond", notes.beyond)] {
+        for (conclusion, entries) in
+            [("nameless", notes.nameless), ("beyond", notes.beyond), ("elsewhere", notes.elsewhere)]
+        {
             if entries > 0 {
                 metrics::feed_vanished(source, conclusion, entries);
             }

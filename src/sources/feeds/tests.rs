@@ -106,6 +106,13 @@ fn put(pages: &Pages, path: &str, answer: Vec<u8>) {
     pages.lock().unwrap().insert(path.to_owned(), answer);
 }
 
+/// Waits until the server was asked for a path two times more.
+async fn asked_again(server: &Loopback, path: &str) {
+    let start = format!("GET {path} ");
+    let times = server.requests().iter().filter(|head| head.starts_with(&start)).count();
+    asked(server, path, times + 2).await;
+}
+
 /// Waits until the server was asked for a path so often.
 async fn asked(server: &Loopback, path: &str, times: usize) {
     let start = format!("GET {path} ");
@@ -139,6 +146,31 @@ async fn news_come_once_and_again_when_they_are_edited() {
         other => panic!("{other:?}"),
     };
     assert!(order(&second) > order(&first));
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn of_two_feeds_of_a_site_the_one_with_the_whole_text_speaks() {
+    let feed = |text: &str| {
+        let item = format!("<item><guid isPermaLink='false'>1</guid><description>{text}</description></item>");
+        reply(200, &[], format!("<rss version='2.0'><channel><title>T</title>{item}</channel></rss>").as_bytes())
+    };
+    let pages = pages(&[("/short", feed("It beg…")), ("/whole", feed("It begins and ends."))]);
+    let server = serve(&pages).await;
+    let mut rig = Rig::start(&[server.url("/short"), server.url("/whole")], Vec::new());
+    let text = |body: Body| body.entries[0].entry.content.as_ref().unwrap().read(None).text;
+    let firsts = [text(rig.next().await.0), text(rig.next().await.0)];
+    assert_eq!(firsts, ["It beg…", "It begins and ends."]);
+    put(&pages, "/short", feed("It was…"));
+    asked_again(&server, "/short").await;
+    assert!(rig.inbox.take().is_none(), "an excerpt is no edit of the whole");
+    put(&pages, "/whole", feed("It was edited."));
+    assert_eq!(text(rig.next().await.0), "It was edited.");
+    // Once the whole is no longer to be had, the excerpt is what there is.
+    put(&pages, "/whole", reply(500, &[], b""));
+    asked_again(&server, "/whole").await;
+    put(&pages, "/short", feed("It is…"));
+    assert_eq!(text(rig.next().await.0), "It is…");
     rig.end().await;
 }
 

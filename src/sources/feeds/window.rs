@@ -9,6 +9,7 @@ use crate::extract::site;
 use crate::model::{PostId, Timestamp};
 use crate::normalize::feed::{Item, NETWORK};
 
+use super::elsewhere::Elsewhere;
 use super::state::{Departed, FeedState, Pending, Seen};
 
 /// Entries that may be under suspicion at once, per feed.
@@ -50,18 +51,20 @@ pub struct Notes {
     pub flood: usize,
     /// Entries without an id, which nobody can tell from others: they are left out.
     pub nameless: usize,
+    /// New or changed entries for which another feed of the site speaks.
+    pub elsewhere: usize,
     /// Entries after as many as are read of one document: they are left out.
     pub beyond: usize,
 }
 
 /// Compares an answer with what was there before, and remembers it.
-pub fn observe(state: &mut FeedState, feed: &Feed, now: Timestamp) -> News {
+pub fn observe(state: &mut FeedState, feed: &Feed, elsewhere: &Elsewhere, now: Timestamp) -> News {
     let is_first = state.first_poll_at.is_none();
     state.first_poll_at = state.first_poll_at.or(Some(now));
     state.guids_repeat |= guids(&feed.entries) == Guids::Repeated;
     let notes = Notes { is_first, salvaged: feed.salvaged, beyond: feed.beyond, ..Notes::default() };
     let mut news = News { notes, ..News::default() };
-    let present = take_in(state, feed, &mut news);
+    let present = take_in(state, feed, elsewhere, &mut news);
     let ids: HashSet<PostId> = present.iter().map(|seen| seen.id).collect();
     state.pending.retain(|pending| !ids.contains(&pending.id));
     declared_gone(state, feed, &ids, &mut news);
@@ -77,7 +80,7 @@ pub fn observe(state: &mut FeedState, feed: &Feed, now: Timestamp) -> News {
 }
 
 /// Finds the entries that are new or changed, and lists all that are there, each once.
-fn take_in(state: &FeedState, feed: &Feed, news: &mut News) -> Vec<Seen> {
+fn take_in(state: &FeedState, feed: &Feed, elsewhere: &Elsewhere, news: &mut News) -> Vec<Seen> {
     // Of what departed it is not known how much it said; it said something.
     let departed = state.departed.iter().map(|departed| (departed.id, Content { hash: departed.content, bytes: 1 }));
     let window = state.window.iter().map(|seen| (seen.id, Content { hash: seen.content, bytes: seen.bytes }));
@@ -94,9 +97,13 @@ fn take_in(state: &FeedState, feed: &Feed, news: &mut News) -> Vec<Seen> {
             continue;
         }
         let (content, before) = (content(entry), known.get(&id));
-        if before.map(|before| before.hash) != Some(content.hash) {
-            let edit = before.is_some_and(|before| before.bytes > 0);
-            news.items.push(Item { id: native, edit, entry: entry.clone() });
+        let bytes_before = before.map_or(0, |before| before.bytes);
+        if before.is_some_and(|before| before.hash == content.hash) {
+            // Nothing new.
+        } else if elsewhere.speaks_for(id, content.bytes.max(bytes_before)) {
+            news.notes.elsewhere += 1;
+        } else {
+            news.items.push(Item { id: native, edit: bytes_before > 0, entry: entry.clone() });
         }
         present.push(Seen { id, content: content.hash, bytes: content.bytes, permalink: permalink(state, entry) });
     }
@@ -268,8 +275,12 @@ mod tests {
         PostId::of(NETWORK, &format!("tag:example.com,guid:{name}"))
     }
 
+    fn seen(state: &mut FeedState, feed: &Feed) -> News {
+        observe(state, feed, &Elsewhere::default(), NOW)
+    }
+
     fn look(state: &mut FeedState, names: &str) -> News {
-        observe(state, &feed(names), NOW)
+        seen(state, &feed(names))
     }
 
     fn news(state: &mut FeedState, names: &str) -> String {
@@ -299,7 +310,7 @@ mod tests {
             look(&mut state, names);
             let mut feed = feed("a");
             feed.entries[0].content = None;
-            let item = observe(&mut state, &feed, NOW).items.remove(0);
+            let item = seen(&mut state, &feed).items.remove(0);
             (item.edit, item.entry.content)
         };
         assert_eq!((emptied("a"), emptied("b")), ((true, None), (false, None)));
@@ -367,10 +378,10 @@ mod tests {
             feed
         };
         let mut state = state();
-        observe(&mut state, &dated("a b c d", 1), NOW);
-        observe(&mut state, &dated("c d e f", 3), NOW);
+        seen(&mut state, &dated("a b c d", 1));
+        seen(&mut state, &dated("c d e f", 3));
         assert_eq!(suspects(&state), Vec::<String>::new());
-        observe(&mut state, &dated("c d f g", 3), NOW);
+        seen(&mut state, &dated("c d f g", 3));
         assert_eq!(suspects(&state), ["e"]);
     }
 
@@ -398,7 +409,7 @@ mod tests {
     fn half_a_document_proves_nothing() {
         let mut state = state();
         look(&mut state, "e d c b a");
-        observe(&mut state, &Feed { cut: true, ..feed("f e c") }, NOW);
+        seen(&mut state, &Feed { cut: true, ..feed("f e c") });
         assert_eq!((suspects(&state), state.window.len()), (Vec::new(), 6));
     }
 
@@ -407,12 +418,12 @@ mod tests {
         let mut state = state();
         let mut foreign = feed("c b a");
         foreign.entries[1].link = Some("https://victim.org/b".to_owned());
-        observe(&mut state, &foreign, NOW);
+        seen(&mut state, &foreign);
         look(&mut state, "c a");
         assert_eq!(state.pending.len(), 0);
         let mut comments = feed("f e d");
         comments.entries[1].link = Some("https://blog.example.com/page#comment-5".to_owned());
-        observe(&mut state, &comments, NOW);
+        seen(&mut state, &comments);
         look(&mut state, "f d");
         assert_eq!(suspects(&state), ["page"], "a comment goes with its post");
     }
@@ -420,7 +431,19 @@ mod tests {
     #[test]
     fn entries_that_were_not_read_are_noted() {
         let long = Feed { beyond: 7, cut: true, ..feed("b a") };
-        assert_eq!(observe(&mut state(), &long, NOW).notes.beyond, 7);
+        assert_eq!(seen(&mut state(), &long).notes.beyond, 7);
+    }
+
+    #[test]
+    fn an_entry_that_another_feed_speaks_for_is_remembered_and_no_news() {
+        let mut state = state();
+        let mut elsewhere = Elsewhere::of(0);
+        elsewhere.hear(1, &[Seen { id: id("a"), content: 0, bytes: 500, permalink: None }]);
+        let first = observe(&mut state, &feed("b a"), &elsewhere, NOW);
+        assert_eq!((first.items.len(), first.notes.elsewhere, state.window.len()), (1, 1, 2));
+        let again = observe(&mut state, &feed("b a=edited"), &elsewhere, NOW);
+        assert_eq!((again.items.len(), again.notes.elsewhere), (0, 1));
+        assert_eq!(news(&mut state, "b a=other"), "a", "once nobody else lists it");
     }
 
     #[test]
@@ -428,8 +451,8 @@ mod tests {
         let mut state = state();
         look(&mut state, "c b a");
         let deleted = Feed { deleted: vec!["b".to_owned(), "stranger".to_owned()], ..feed("c a") };
-        assert_eq!(observe(&mut state, &deleted, NOW).gone, [id("b")]);
-        assert_eq!(observe(&mut state, &deleted, NOW), News::default());
+        assert_eq!(seen(&mut state, &deleted).gone, [id("b")]);
+        assert_eq!(seen(&mut state, &deleted), News::default());
         assert_eq!(news(&mut state, "c b a"), "b", "what is published again is news");
     }
 
@@ -440,9 +463,9 @@ mod tests {
         for entry in &mut broken.entries {
             entry.guid = Some(Guid { value: "0".to_owned(), permalink: false });
         }
-        assert_eq!(observe(&mut state, &broken, NOW).items.len(), 3);
+        assert_eq!(seen(&mut state, &broken).items.len(), 3);
         broken.entries.truncate(1);
-        assert_eq!(observe(&mut state, &broken, NOW).items.len(), 0, "the same ids with one entry left");
+        assert_eq!(seen(&mut state, &broken).items.len(), 0, "the same ids with one entry left");
     }
 
     fn pending() -> Pending {
