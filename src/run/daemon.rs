@@ -22,7 +22,7 @@ use crate::outbox::{EndpointPlan, Outbox, OutboxSettings};
 use crate::pipeline::{Turn, TurnParts, TurnSettings, start_turn};
 use crate::search::{Indexer, IndexerParts};
 use crate::sinks::{AnySink, Egress};
-use crate::sources::feeds::Feeds;
+use crate::sources::feeds::{Feeds, Trouble};
 use crate::sources::jetstream::Jetstream;
 use crate::sources::recording::{Recorder, Recording};
 use crate::store::gate::{DiskGate, Level};
@@ -297,7 +297,7 @@ impl Daemon {
             SourceSettings::Feeds(settings) => {
                 let client = Client::new(&self.config.base.egress.contact, self.egress()?);
                 let client = client.map_err(|cause| refuse(cause.to_string()))?;
-                let source = Feeds::new(slug.as_str().into(), settings, client);
+                let source = Feeds::new(slug.as_str().into(), settings, client, &Trouble::default());
                 let source = source.map_err(|cause| refuse(cause.to_string()))?;
                 self.sources.spawn(supervise(source, own));
             }

@@ -12,7 +12,7 @@ use earful::model::{AuthorStatus, Post, PostEvent, PostKind, Rejected, Timestamp
 use earful::normalize::{self, feed::Body};
 use earful::rig::feeds::Site;
 use earful::sources::Source;
-use earful::sources::feeds::{FeedType, Feeds, FeedsSettings};
+use earful::sources::feeds::{FeedType, Feeds, FeedsSettings, Trouble};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -121,7 +121,8 @@ fn settings(urls: Vec<String>) -> FeedsSettings {
 async fn poll_all(site: &Site, paths: &[&str]) -> BTreeMap<String, Vec<Result<PostEvent, Rejected>>> {
     let urls = paths.iter().map(|path| format!("{}{path}", site.base())).collect();
     let guard = Guard::new(vec!["127.0.0.0/8".parse().unwrap()]);
-    let mut feeds = Feeds::new("feeds".into(), settings(urls), Client::new("", guard).unwrap()).unwrap();
+    let client = Client::new("", guard).unwrap();
+    let mut feeds = Feeds::new("feeds".into(), settings(urls), client, &Trouble::default()).unwrap();
     let arrived = Arc::new(Notify::new());
     let (inlet, mut inbox) = Inlet::new(arrived.clone());
     let stop = CancellationToken::new();

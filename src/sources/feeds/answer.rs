@@ -75,6 +75,15 @@ impl Outcome {
             Self::Rejected(_) => "no_feed",
         }
     }
+
+    /// What is wrong with an answer that brought no feed, and may next time.
+    pub fn failure(&self) -> Option<String> {
+        match self {
+            Self::Status { status, .. } => Some(format!("answered {status}")),
+            Self::Rejected(reason) => Some(format!("the answer is no feed: {reason}")),
+            Self::News { .. } | Self::Unchanged { .. } | Self::NotModified { .. } | Self::Gone => None,
+        }
+    }
 }
 
 /// Judges an answer. Parses the body, so it is not for a thread that others wait for.

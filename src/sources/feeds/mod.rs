@@ -8,6 +8,7 @@ mod elsewhere;
 mod poll;
 mod settings;
 mod state;
+mod trouble;
 mod window;
 
 use std::collections::HashMap;
@@ -33,6 +34,7 @@ use poll::{Pace, Poller, Slot};
 use state::FeedState;
 
 pub use settings::{FEEDS_MAX, FeedType, FeedsSettings, SettingsError};
+pub use trouble::Trouble;
 
 /// How long a host is left alone after pages of it were looked at: ten pages every ten seconds at most.
 const LOOK_REST: Duration = Duration::from_secs(10);
@@ -46,18 +48,24 @@ pub struct Feeds {
     settings: FeedsSettings,
     client: Client,
     pace: Pace,
+    trouble: Trouble,
 }
 
 impl Feeds {
-    /// `source` is the slug of the configured source.
-    pub fn new(source: Arc<str>, settings: FeedsSettings, client: Client) -> Result<Self, SettingsError> {
+    /// `source` is the slug of the configured source; `trouble` is told which feeds fail.
+    pub fn new(
+        source: Arc<str>,
+        settings: FeedsSettings,
+        client: Client,
+        trouble: &Trouble,
+    ) -> Result<Self, SettingsError> {
         settings.check()?;
         let pace = Pace {
             interval: Duration::from_secs(settings.poll_interval_s),
             look_gap: Duration::from_secs(settings.look_gap_s),
             look_rest: LOOK_REST,
         };
-        Ok(Self { source, settings, client, pace })
+        Ok(Self { source, settings, client, pace, trouble: trouble.clone() })
     }
 
     fn poller(&self) -> Poller {
@@ -68,6 +76,7 @@ impl Feeds {
             terms: Terms { source_type: self.settings.source_type, first_poll_age_max: age },
             body_bytes_max: self.settings.body_bytes_max,
             pace: self.pace,
+            trouble: self.trouble.clone(),
         }
     }
 
@@ -82,6 +91,7 @@ impl Feeds {
 
 impl Source for Feeds {
     async fn run(&mut self, resume: Vec<Cursor>, inlet: &Inlet, stop: &CancellationToken) -> Ended {
+        self.trouble.forget();
         let mut round = match self.slots(resume) {
             Ok(slots) => Round::new(slots, self.poller(), self.settings.concurrency),
             Err(cause) => return Ended::Fatal { cause },
@@ -111,7 +121,7 @@ fn slot(cursors: &mut HashMap<String, Vec<u8>>, address: Url) -> Result<Slot, St
         }
     };
     let poll_at = Instant::now() + state.not_before.since(clock::now());
-    Ok(Slot { part: address, state, failures: 0, unmodified: 0, poll_at })
+    Ok(Slot { part: address, state, failures: 0, told: false, unmodified: 0, poll_at })
 }
 
 /// All feeds, at home or being visited. Dropping it ends all visits.

@@ -18,6 +18,7 @@ use super::agenda::{backoff, pause};
 use super::answer::{Outcome, Polled, Terms, digest, farewell, silence};
 use super::elsewhere::Elsewhere;
 use super::state::{FeedState, Pending};
+use super::trouble::Trouble;
 use super::window::{Look, Verdict, confirm, forget, judge};
 
 /// Pages looked at in one visit; the rest waits for the next.
@@ -38,6 +39,7 @@ pub struct Poller {
     pub terms: Terms,
     pub body_bytes_max: usize,
     pub pace: Pace,
+    pub trouble: Trouble,
 }
 
 /// How often things are done.
@@ -58,6 +60,8 @@ pub struct Slot {
     pub state: FeedState,
     /// Visits in a row that brought no answer of a feed.
     pub failures: u32,
+    /// Whether the log says that it fails.
+    pub told: bool,
     /// Answers in a row that said that nothing changed.
     pub unmodified: u32,
     pub poll_at: Instant,
@@ -101,6 +105,9 @@ impl Poller {
             body_bytes_max: self.body_bytes_max,
         };
         let answer = self.client.get(request).await;
+        if let Some(feeds) = self.trouble.untold(std::time::Instant::now()) {
+            warn!(source = %self.source, feeds, "so many more feeds began to fail within an hour");
+        }
         let jitter = rand::random::<f64>();
         let polled = match answer {
             Ok(answer) => self.digest(state, answer, elsewhere).await,
@@ -109,13 +116,17 @@ impl Poller {
         match polled {
             Ok(polled) => {
                 metrics::feed_polled(&self.source, polled.outcome.name());
+                match polled.outcome.failure() {
+                    Some(cause) => self.fails(slot, &cause),
+                    None => self.answers(slot),
+                }
                 self.schedule(slot, &polled.outcome, jitter);
                 self.report(slot, &polled);
                 self.hand_over(slot, polled.state, polled.body, inlet).await
             }
             Err(error) => {
                 metrics::feed_polled(&self.source, error.reason());
-                debug!(source = %self.source, feed = %slot.part, %error, "feed not answered");
+                self.fails(slot, &error.to_string());
                 slot.failures = slot.failures.saturating_add(1);
                 slot.poll_at = Instant::now() + backoff(self.pace.interval, slot.failures, None, jitter);
                 Ok(())
@@ -150,13 +161,32 @@ impl Poller {
         slot.poll_at = Instant::now() + wait;
     }
 
+    /// Says so the first time in a row, unless so many feeds fail that only their number matters.
+    fn fails(&self, slot: &mut Slot, cause: &str) {
+        let (source, feed, now) = (&self.source, &slot.part, std::time::Instant::now());
+        if slot.failures > 0 {
+            self.trouble.goes_on(feed.as_str(), cause);
+            debug!(%source, %feed, cause, failures = slot.failures + 1, "the feed fails again");
+        } else if self.trouble.begins(feed.as_str(), cause, now) {
+            slot.told = true;
+            warn!(%source, %feed, cause, "the feed fails; it is asked again");
+        }
+    }
+
+    fn answers(&self, slot: &mut Slot) {
+        let (source, feed) = (&self.source, &slot.part);
+        if slot.failures > 0 {
+            self.trouble.ends(feed.as_str());
+        }
+        if std::mem::take(&mut slot.told) {
+            info!(%source, %feed, failures = slot.failures, "the feed answers again");
+        }
+    }
+
     fn report(&self, slot: &Slot, polled: &Polled) {
         let (source, feed) = (&self.source, &slot.part);
-        match &polled.outcome {
-            Outcome::Gone => warn!(%source, %feed, "the feed says that it has ended (410); it is asked no more"),
-            Outcome::Status { status, .. } => debug!(%source, %feed, %status, "feed not answered"),
-            Outcome::Rejected(reason) => debug!(%source, %feed, %reason, "the answer is no feed"),
-            Outcome::News { .. } | Outcome::Unchanged { .. } | Outcome::NotModified { .. } => {}
+        if polled.outcome == Outcome::Gone {
+            warn!(%source, %feed, "the feed says that it has ended (410); it is asked no more");
         }
         let notes = polled.notes;
         if notes.salvaged || notes.nameless + notes.suspects + notes.beyond > 0 {

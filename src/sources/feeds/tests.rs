@@ -22,6 +22,7 @@ struct Rig {
     inbox: Inbox,
     arrived: Arc<Notify>,
     stop: CancellationToken,
+    trouble: Trouble,
     run: tokio::task::JoinHandle<Ended>,
 }
 
@@ -35,12 +36,13 @@ impl Rig {
             vec!["127.0.0.0/8".parse().unwrap()],
             &[("a.example", &["127.0.0.1"]), ("b.example", &["127.0.0.1"])],
         );
-        let mut feeds = Feeds::new("blogs".into(), settings(urls), Client::new("", guard).unwrap()).unwrap();
+        let (client, trouble) = (Client::new("", guard).unwrap(), Trouble::default());
+        let mut feeds = Feeds::new("blogs".into(), settings(urls), client, &trouble).unwrap();
         let short = Duration::from_millis(20);
         feeds.pace = Pace { interval: short, look_gap: short, look_rest: Duration::from_millis(1) };
         let token = stop.clone();
         let run = tokio::spawn(async move { feeds.run(resume, &inlet, &token).await });
-        Self { inbox, arrived, stop, run }
+        Self { inbox, arrived, stop, trouble, run }
     }
 
     async fn next(&mut self) -> (Body, Arrival) {
@@ -352,6 +354,26 @@ async fn faults_of_one_feed_harm_no_other() {
         asked(&server, path, 1).await;
     }
     assert!(rig.inbox.take().is_none());
+    rig.end().await;
+}
+
+#[tokio::test]
+async fn a_feed_that_fails_is_in_trouble_until_it_answers() {
+    let pages = pages(&[("/good", reply(200, &[], &rss("a"))), ("/html", reply(200, &[], b"<html>404</html>"))]);
+    let server = serve(&pages).await;
+    let urls = ["/good", "/none", "/html"].map(|path| server.url(path));
+    let mut rig = Rig::start(&urls, Vec::new());
+    rig.next().await;
+    asked(&server, "/none", 2).await;
+    asked(&server, "/html", 2).await;
+    let named = rig.trouble.named();
+    assert_eq!((rig.trouble.total(), named.len(), named[&urls[1]].as_str()), (2, 2, "answered 404 Not Found"));
+    assert!(named[&urls[2]].starts_with("the answer is no feed"), "{named:?}");
+    put(&pages, "/none", reply(200, &[], &rss("b")));
+    put(&pages, "/html", reply(410, &[], b""));
+    rig.next().await;
+    rig.next().await;
+    assert_eq!((rig.trouble.total(), rig.trouble.named().len()), (0, 0));
     rig.end().await;
 }
 

@@ -12,7 +12,7 @@ use earful::model::{PostId, Timestamp};
 use earful::projects::{Routes, check_set, read_directory};
 use earful::query;
 use earful::sinks::sign::{Secret, Signed, sign, verify};
-use earful::sources::feeds::{FeedType, Feeds, FeedsSettings};
+use earful::sources::feeds::{FeedType, Feeds, FeedsSettings, Trouble};
 use earful::sources::jetstream::{Jetstream, JetstreamSettings, WireVersion};
 use earful::sources::recording::{Pace, Recording, RecordingSettings};
 use earful::sources::{Ended, Source};
@@ -522,7 +522,7 @@ fn feed_cursor(bytes: &[u8]) -> String {
         source_type: FeedType::Blog,
     };
     let client = Client::new("", Guard::new(Vec::new())).unwrap();
-    let mut feeds = Feeds::new("blogs".into(), settings, client).unwrap();
+    let mut feeds = Feeds::new("blogs".into(), settings, client, &Trouble::default()).unwrap();
     // The good one is a feed that was never seen.
     let cursor = (!bytes.is_empty()).then_some(bytes);
     ended(&mut feeds, "http://127.0.0.1:9/feed", cursor, &stopped())
