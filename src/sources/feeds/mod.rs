@@ -34,6 +34,7 @@ use poll::{Pace, Poller, Slot};
 use state::FeedState;
 
 pub use settings::{FEEDS_MAX, FeedType, FeedsSettings, SettingsError};
+pub use state::describe;
 pub use trouble::Trouble;
 
 /// How long a host is left alone after pages of it were looked at: ten pages every ten seconds at most.

@@ -85,6 +85,27 @@ pub enum StateError {
     Corrupt,
 }
 
+/// A cursor in words, for people: what is remembered, when the feed last brought something, and whether it is asked.
+pub fn describe(value: &[u8]) -> String {
+    let state = match FeedState::decode(value) {
+        Ok(state) => state,
+        Err(error) => return error.to_string(),
+    };
+    let millis = i64::try_from(state.poll).unwrap_or(i64::MAX);
+    let news = match millis {
+        0 => "no news yet".to_owned(),
+        millis => format!("last news at {}", Timestamp::from_millis(millis)),
+    };
+    let mut words = vec![format!("{} entries", state.window.len()), news];
+    if state.not_before > Timestamp::EPOCH {
+        words.push(format!("not asked before {}", state.not_before));
+    }
+    if state.gone {
+        words.push("gone (410), not asked any more".to_owned());
+    }
+    words.join(", ")
+}
+
 impl FeedState {
     /// Of a feed that was never seen.
     pub fn new(address: Url, scope: Scope) -> Self {
@@ -168,6 +189,23 @@ pub(super) mod tests {
         assert_eq!(FeedState::decode(&[]), Err(StateError::Corrupt));
         value[0] = 9;
         assert_eq!(FeedState::decode(&value), Err(StateError::Version(9)));
+    }
+
+    #[test]
+    fn a_cursor_is_shown_in_words() {
+        let mut state = state();
+        assert_eq!(describe(&state.encode()), "0 entries, no news yet");
+        state.window = vec![Seen { id: PostId::of("web", "1"), content: 7, bytes: 3, permalink: None }];
+        (state.poll, state.gone) = (1_795_406_400_412, true);
+        state.not_before = Timestamp::from_millis(1_795_410_000_000);
+        assert_eq!(
+            describe(&state.encode()),
+            "1 entries, last news at 2026-11-23T04:00:00.412Z, not asked before 2026-11-23T05:00:00.000Z, \
+             gone (410), not asked any more"
+        );
+        assert!(
+            describe(b"\x09").starts_with("its version is 9") && describe(b"\x02x").starts_with("it cannot be read")
+        );
     }
 
     #[test]
