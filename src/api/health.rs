@@ -49,6 +49,9 @@ pub(super) async fn readyz(State(services): State<Arc<Services>>) -> Response {
     for (slug, health) in services.board.all().into_iter().filter(|(_, health)| health.state == "failed") {
         reasons.push(format!("source {slug} failed: {}", health.cause.unwrap_or_default()));
     }
+    for (slug, trouble) in services.troubles.iter().filter(|(_, trouble)| trouble.total() > 0) {
+        reasons.push(format!("source {slug}: {} feeds are not answered; `earful status` names some", trouble.total()));
+    }
     for (slug, row) in services.writer.endpoints() {
         let Some(settings) = services.config.endpoints.get(&slug) else { continue };
         let clock = EndpointClock::kept(&row.clock, settings.address_hash()).status();

@@ -13,6 +13,7 @@ mod routes;
 mod server;
 mod status;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::inlet::{InletGauge, SourceBoard};
 use crate::keeper::Keeper;
 use crate::search::Indexer;
+use crate::sources::feeds::Trouble;
 use crate::store::gate::DiskGate;
 use crate::store::{Store, WriterHandle};
 
@@ -40,6 +42,8 @@ pub struct Services {
     pub gate: Arc<DiskGate>,
     pub board: SourceBoard,
     pub pushers: Vec<Pusher>,
+    /// Of sources of kind `feeds`: which feeds fail.
+    pub troubles: BTreeMap<String, Trouble>,
     /// Places for pushes under way.
     pub pushes: Semaphore,
     /// By source.

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::event;
 use crate::inlet::SourceHealth;
 use crate::outbox::{ClockStatus, EndpointClock};
+use crate::sources::feeds;
 use crate::store::{BackupError, NewDelivery, Totals, backup};
 
 use super::Services;
@@ -50,8 +51,18 @@ pub struct SourceStatus {
     pub health: SourceHealth,
     /// Post events by what became of them.
     pub totals: BTreeMap<String, u64>,
-    /// Durable cursors, as the source wrote them; at most ten.
+    /// Durable cursors; at most ten. Of a feed in words, of others as the source wrote them.
     pub cursors: BTreeMap<String, String>,
+    /// Feeds that fail now, with their last causes; at most ten.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failing: BTreeMap<String, String>,
+    /// How many feeds fail.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failing_total: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -116,9 +127,17 @@ fn sources_of(services: &Services, totals: &Totals) -> Result<BTreeMap<String, S
         let cursors = cursors
             .into_iter()
             .take(CURSORS_SHOWN_MAX)
-            .map(|cursor| (cursor.part, String::from_utf8_lossy(&cursor.value).into_owned()))
+            .map(|cursor| {
+                let shown = match health.kind {
+                    "feeds" => feeds::describe(&cursor.value),
+                    _ => String::from_utf8_lossy(&cursor.value).into_owned(),
+                };
+                (cursor.part, shown)
+            })
             .collect();
-        sources.insert(slug, SourceStatus { health, totals, cursors });
+        let trouble = services.troubles.get(&slug).cloned().unwrap_or_default();
+        let (failing, failing_total) = (trouble.named(), trouble.total());
+        sources.insert(slug, SourceStatus { health, totals, cursors, failing, failing_total });
     }
     Ok(sources)
 }

@@ -1,5 +1,6 @@
 //! Start, signals, stop.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +124,13 @@ impl Signals {
     }
 }
 
+/// What sources and the API have in common.
+#[derive(Default)]
+struct Shared {
+    pushers: Vec<api::Pusher>,
+    troubles: BTreeMap<String, Trouble>,
+}
+
 /// The daemon, running.
 pub struct Daemon {
     config: Config,
@@ -187,6 +195,7 @@ impl Daemon {
             gate,
             board: SourceBoard::default(),
             pushers: Vec::new(),
+            troubles: BTreeMap::new(),
             pushes: Semaphore::new(api::PUSHES_MAX),
             inlets: Vec::new(),
             config: config.clone(),
@@ -252,7 +261,7 @@ impl Daemon {
     }
 
     fn start_sources(&mut self, arrived: &Arc<Notify>) -> Result<(), RunError> {
-        let (mut pushers, mut inlets) = (Vec::new(), Vec::new());
+        let (mut shared, mut inlets) = (Shared::default(), Vec::new());
         for (slug, settings) in self.config.sources.clone() {
             let (inlet, inbox) = Inlet::new(arrived.clone());
             inlets.push((slug.clone(), inlet.gauge()));
@@ -272,11 +281,12 @@ impl Daemon {
                 board: self.services.board.clone(),
                 stop: self.stop_sources.clone(),
             };
-            self.start_source(slug, settings, own, &mut pushers)?;
+            self.start_source(slug, settings, own, &mut shared)?;
         }
         self.sources.close();
         let services = Arc::get_mut(&mut self.services).expect("nobody else holds the services before the API starts");
-        services.pushers = pushers;
+        services.pushers = shared.pushers;
+        services.troubles = shared.troubles;
         services.inlets = inlets;
         Ok(())
     }
@@ -286,7 +296,7 @@ impl Daemon {
         slug: String,
         settings: SourceSettings,
         own: Supervised,
-        pushers: &mut Vec<api::Pusher>,
+        shared: &mut Shared,
     ) -> Result<(), RunError> {
         let refuse = |cause: String| RunError::Configuration(format!("[source.{slug}]: {cause}"));
         match settings {
@@ -297,7 +307,9 @@ impl Daemon {
             SourceSettings::Feeds(settings) => {
                 let client = Client::new(&self.config.base.egress.contact, self.egress()?);
                 let client = client.map_err(|cause| refuse(cause.to_string()))?;
-                let source = Feeds::new(slug.as_str().into(), settings, client, &Trouble::default());
+                let trouble = Trouble::default();
+                let source = Feeds::new(slug.as_str().into(), settings, client, &trouble);
+                shared.troubles.insert(slug.clone(), trouble);
                 let source = source.map_err(|cause| refuse(cause.to_string()))?;
                 self.sources.spawn(supervise(source, own));
             }
@@ -307,7 +319,7 @@ impl Daemon {
             }
             SourceSettings::Push(settings) => {
                 own.board.set(&slug, own.kind, "running", None);
-                pushers.push(api::Pusher::new(&slug, &settings, own.inlet).map_err(refuse)?);
+                shared.pushers.push(api::Pusher::new(&slug, &settings, own.inlet).map_err(refuse)?);
             }
         }
         Ok(())

@@ -107,6 +107,7 @@ impl Served {
             keeper,
             gate,
             board,
+            troubles: Default::default(),
             pushes: tokio::sync::Semaphore::new(earful::api::PUSHES_MAX),
             pushers,
             inlets: Vec::new(),
