@@ -149,6 +149,7 @@ fn config(directory: &Path) -> Config {
     for (name, token) in [("token", API_TOKEN), ("desk", DESK_TOKEN), ("slow", SLOW_TOKEN)] {
         std::fs::write(directory.join(name), token).unwrap();
     }
+    std::fs::create_dir(directory.join("projects")).unwrap();
     let text = format!(
         "data_dir = '.'\n[api]\nlisten = '127.0.0.1:{port}'\nbody_bytes_max = {BODY_BYTES_MAX}\nposts_max = 50\n\
          [store]\nblock_cache_mb = 8\nwrite_buffers_mb = 16\n\
