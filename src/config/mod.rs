@@ -1,6 +1,8 @@
 //! The configuration: the compiled-in defaults, the operator's file over them, then the environment. Composes the
 //! settings of all rooms and checks them against each other.
 
+mod check;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -14,14 +16,14 @@ use crate::sources::feeds::FeedsSettings;
 use crate::sources::jetstream::JetstreamSettings;
 use crate::sources::recording::RecordingSettings;
 use crate::store::{RetainSettings, StoreSettings, gate::DiskSettings};
-use crate::tables::{self, FileError, Table};
+use crate::tables::{self, FileError, Places, Table};
 
 /// Every key with its default.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 /// What environment variables of the configuration begin with.
 const ENVIRONMENT_PREFIX: &str = "EARFUL_";
 /// Variables with that beginning that are no keys.
-const ENVIRONMENT_OTHERS: [&str; 3] = ["EARFUL_CONFIG", "EARFUL_CRASH_POINT", "EARFUL_TOKEN"];
+const ENVIRONMENT_OTHERS: [&str; 2] = ["EARFUL_CONFIG", "EARFUL_CRASH_POINT"];
 
 /// The configuration as it is in force.
 #[derive(Clone, Debug)]
@@ -159,8 +161,10 @@ impl Config {
             return (None, errors);
         }
         let mut tables = Vec::new();
-        let source_defaults = defaults.take("source_default");
-        let endpoint_defaults = defaults.take("endpoint_default");
+        let mut defaults_of =
+            |group: &str| defaults.take(group, String::new).expect("the defaults of a kind are a table");
+        let source_defaults = defaults_of("source_default");
+        let endpoint_defaults = defaults_of("endpoint_default");
         let (sources, source_names) = kinds(&mut table, "source", source_defaults, read_source, &mut tables);
         let (endpoints, endpoint_names) = kinds(&mut table, "endpoint", endpoint_defaults, read_endpoint, &mut tables);
         table.overlay(defaults);
@@ -170,7 +174,8 @@ impl Config {
         let routes = Routes { endpoints: endpoint_names, sources: source_names };
         let mut config = Self { base, sources, endpoints, routes };
         config.resolve(file.parent().unwrap_or(Path::new(".")));
-        errors.extend(config.mistakes(file, text));
+        let places = Places::of(file, text).with_environment(environment, ENVIRONMENT_PREFIX);
+        errors.extend(config.mistakes(&places));
         (Some(config), errors)
     }
 
@@ -196,89 +201,6 @@ impl Config {
             endpoint.paths().into_iter().for_each(place);
         }
     }
-
-    fn mistakes(&self, file: &Path, text: &str) -> Vec<FileError> {
-        let base = &self.base;
-        let mut errors = Vec::new();
-        let mut refuse = |key: &str, sentence: String| errors.push(FileError::key(file, text, key, sentence));
-        if !(1..=10_000).contains(&base.turn.arrivals_max) {
-            refuse(
-                "turn.arrivals_max",
-                format!("turn.arrivals_max is {}; it is a number from 1 to 10000", base.turn.arrivals_max),
-            );
-        }
-        if !(4_096..=64 << 20).contains(&base.turn.bytes_max) {
-            refuse(
-                "turn.bytes_max",
-                format!("turn.bytes_max is {}; it is a number of bytes from 4096 to 67108864", base.turn.bytes_max),
-            );
-        }
-        if !(15..=1024).contains(&base.index.heap_mb) {
-            refuse(
-                "index.heap_mb",
-                format!("index.heap_mb is {}; the index writer needs 15 to 1024", base.index.heap_mb),
-            );
-        }
-        if base.store.write_buffers_mb < 16 {
-            refuse(
-                "store.write_buffers_mb",
-                format!("store.write_buffers_mb is {}; it is at least 16", base.store.write_buffers_mb),
-            );
-        }
-        if base.retention.period_s == 0 {
-            refuse("retention.period_s", "retention.period_s is 0; it is at least 1".to_owned());
-        }
-        if base.disk.free_min_percent > 90 {
-            refuse(
-                "disk.free_min_percent",
-                format!("disk.free_min_percent is {}; it is a share from 0 to 90", base.disk.free_min_percent),
-            );
-        }
-        if base.disk.free_red_mb > base.disk.free_min_mb {
-            refuse("disk.free_red_mb", "disk.free_red_mb must not be above disk.free_min_mb".to_owned());
-        }
-        if !base.api.listen.ip().is_loopback() {
-            refuse(
-                "api.listen",
-                format!(
-                    "api.listen is {}; the API speaks plain HTTP, so it listens on loopback only: put a TLS proxy in front of it",
-                    base.api.listen
-                ),
-            );
-        }
-        for network in &base.egress.allow {
-            if let Err(cause) = network.parse::<crate::fetch::guard::Network>() {
-                refuse(
-                    "egress.allow",
-                    format!("egress.allow: `{network}` is no network: {cause}; write as 10.1.0.0/16"),
-                );
-            }
-        }
-        errors.extend(self.mistakes_in_tables(file, text));
-        errors
-    }
-
-    /// What the settings of sources and endpoints say of themselves.
-    fn mistakes_in_tables(&self, file: &Path, text: &str) -> Vec<FileError> {
-        let mut errors = Vec::new();
-        for (slug, source) in &self.sources {
-            let mistakes = match source {
-                SourceSettings::Jetstream(settings) => settings.check(),
-                SourceSettings::Feeds(settings) => {
-                    settings.check().err().map(|cause| ("", cause.to_string())).into_iter().collect()
-                }
-                SourceSettings::Recording(settings) => settings.check(),
-                SourceSettings::Push(_) => Vec::new(),
-            };
-            errors.extend(mistakes.into_iter().map(|mistake| in_table(file, text, &format!("source.{slug}"), mistake)));
-        }
-        for (slug, endpoint) in &self.endpoints {
-            let mistakes = endpoint.check();
-            errors
-                .extend(mistakes.into_iter().map(|mistake| in_table(file, text, &format!("endpoint.{slug}"), mistake)));
-        }
-        errors
-    }
 }
 
 /// A configuration with a mistake is none.
@@ -287,11 +209,6 @@ fn strict((config, errors): (Option<Config>, Vec<FileError>)) -> Result<Config, 
         Some(config) if errors.is_empty() => Ok(config),
         _ => Err(errors),
     }
-}
-
-/// A mistake in a table, at the line of the table.
-fn in_table(file: &Path, text: &str, table: &str, (_, sentence): (&'static str, String)) -> FileError {
-    FileError::key(file, text, table, format!("[{table}]: {sentence}"))
 }
 
 /// Reads every table of a group by its kind, over the defaults of that kind. Returns what was read and all names.
@@ -303,18 +220,37 @@ fn kinds<T>(
     errors: &mut Vec<FileError>,
 ) -> (BTreeMap<String, T>, BTreeSet<String>) {
     let (mut found, mut names) = (BTreeMap::new(), BTreeSet::new());
-    let Some(group_table) = table.take(group) else { return (found, names) };
-    for (name, mut entry) in group_table.into_tables() {
+    let no_table = |name: &str| format!("[{group}.{name}] is a table; write [{group}.{name}]");
+    let group_table = match table.take(group, || no_table("NAME")) {
+        Ok(Some(group_table)) => group_table,
+        Ok(None) => return (found, names),
+        Err(mistake) => {
+            errors.push(mistake);
+            return (found, names);
+        }
+    };
+    for (name, entry) in group_table.into_tables(no_table) {
         names.insert(name.clone());
+        let mut entry = match entry {
+            Ok(entry) => entry,
+            Err(mistake) => {
+                errors.push(mistake);
+                continue;
+            }
+        };
         if !crate::projects::is_slug(&name) {
             errors.push(entry.error(format!(
                 "[{group}.{name}]: a name has 1 to 64 lower-case letters, digits, hyphens and underscores"
             )));
             continue;
         }
-        let Some(kind) = entry.take_text("kind") else {
-            errors.push(entry.error(format!("[{group}.{name}] needs a kind")));
-            continue;
+        let needs_kind = |entry: &Table<'_>| entry.error(format!("[{group}.{name}] needs a kind"));
+        let kind = match entry.take_text("kind").and_then(|kind| kind.ok_or_else(|| needs_kind(&entry))) {
+            Ok(kind) => kind,
+            Err(mistake) => {
+                errors.push(mistake);
+                continue;
+            }
         };
         if let Some(below) = defaults.as_ref().and_then(|defaults| defaults.get(&kind)) {
             entry.overlay(below);

@@ -11,7 +11,7 @@ use crate::model::{
     ThreadId, Timestamp,
 };
 use crate::query::{self, Rule};
-use crate::tables::{self, FileError, nearest};
+use crate::tables::{self, FileError, Places, nearest};
 
 /// The version of the query language that this program knows.
 pub const QUERY_LANGUAGE: u32 = 1;
@@ -99,14 +99,15 @@ pub fn read_project(
     }
     let (read, mut errors) = tables::read_lenient::<ProjectFile>(file, text);
     let Some(read) = read else { return Err(errors) };
-    check_head(file, project, &read, &mut errors);
-    check_routes(file, text, &read, routes, &mut errors);
-    let languages = parse_languages(file, text, &read.languages, &mut errors);
+    let places = Places::of(file, text);
+    check_head(file, project, &places, &read, &mut errors);
+    check_routes(&places, &read, routes, &mut errors);
+    let languages = parse_languages(&places, &read.languages, &mut errors);
     let mut queries = Vec::new();
     let mut rules = Vec::new();
     for (name, table) in &read.query {
         if !is_slug(name) {
-            errors.push(FileError::key(file, text, &format!("query.{name}"), slug_sentence("a query's name", name)));
+            errors.push(places.error(&format!("query.{name}"), slug_sentence("a query's name", name)));
         }
         let saved = saved_query(file, text, (name, table), &mut errors);
         let Some(tree) = parse_query(file, text, &table.text, &mut errors) else { continue };
@@ -140,25 +141,30 @@ pub fn read_project(
     Ok((project, rules))
 }
 
-fn check_head(file: &Path, project: &ProjectText, read: &ProjectFile, errors: &mut Vec<FileError>) {
-    let text = &project.text;
+fn check_head(
+    file: &Path,
+    project: &ProjectText,
+    places: &Places<'_>,
+    read: &ProjectFile,
+    errors: &mut Vec<FileError>,
+) {
     if !is_slug(&project.slug) {
         errors.push(FileError::whole(file, slug_sentence("a project's file name", &project.slug)));
     }
     if read.query_language != QUERY_LANGUAGE {
         let message = format!("query_language is {}; this program knows version {QUERY_LANGUAGE}", read.query_language);
-        errors.push(FileError::key(file, text, "query_language", message));
+        errors.push(places.error("query_language", message));
     }
     if jiff::tz::TimeZone::get(&read.time_zone).is_err() {
         let message = format!("time_zone: there is no zone `{}`; write an IANA name as Europe/Prague", read.time_zone);
-        errors.push(FileError::key(file, text, "time_zone", message));
+        errors.push(places.error("time_zone", message));
     }
     if read.query.is_empty() {
         errors.push(FileError::whole(file, "a project needs at least one query: add a table [query.NAME] with a text"));
     }
 }
 
-fn check_routes(file: &Path, text: &str, read: &ProjectFile, routes: &Routes, errors: &mut Vec<FileError>) {
+fn check_routes(places: &Places<'_>, read: &ProjectFile, routes: &Routes, errors: &mut Vec<FileError>) {
     let lists = [("endpoints", &read.endpoints, &routes.endpoints), ("sources", &read.sources, &routes.sources)];
     for (key, named, known) in lists {
         for name in named.iter().filter(|name| !known.contains(*name)) {
@@ -166,7 +172,7 @@ fn check_routes(file: &Path, text: &str, read: &ProjectFile, routes: &Routes, er
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the configuration has {}", list(known)),
             };
-            errors.push(FileError::key(file, text, key, format!("{key}: there is no `{name}`; {hint}")));
+            errors.push(places.error(key, format!("{key}: there is no `{name}`; {hint}")));
         }
     }
 }
@@ -178,7 +184,7 @@ fn list(names: &BTreeSet<String>) -> String {
     }
 }
 
-fn parse_languages(file: &Path, text: &str, codes: &[String], errors: &mut Vec<FileError>) -> Vec<Lang> {
+fn parse_languages(places: &Places<'_>, codes: &[String], errors: &mut Vec<FileError>) -> Vec<Lang> {
     codes
         .iter()
         .filter_map(|code| {
@@ -186,7 +192,7 @@ fn parse_languages(file: &Path, text: &str, codes: &[String], errors: &mut Vec<F
             if lang.is_none() {
                 let known: Vec<_> = Lang::ALL.into_iter().map(Lang::code).collect();
                 let message = format!("languages: `{code}` is not one of {}", known.join(" "));
-                errors.push(FileError::key(file, text, "languages", message));
+                errors.push(places.error("languages", message));
             }
             lang
         })

@@ -1,15 +1,22 @@
 //! TOML that people write: every error names the file, the line, the key and, for a wrong key, the nearest known one.
 //! Unaware of what the keys mean.
 
+mod places;
+
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer};
+use toml::de::{DeArray, DeTable, DeValue, Deserializer};
+
+pub use places::Places;
 
 /// Wrong keys of one file that are told at once.
 const ERRORS_MAX: usize = 20;
+/// Spans from here on are no bytes of the text, but variables of the environment by their number: no text is that long.
+const VARIABLES_START: usize = usize::MAX / 2;
 
 /// One mistake in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,29 +52,36 @@ impl FileError {
         let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
         Self { file: file.to_owned(), line, column, message: message.into() }
     }
+}
 
-    /// A mistake in the value of a key: the first line that sets the last part of its dotted name.
-    pub fn key(file: &Path, text: &str, dotted: &str, message: impl Into<String>) -> Self {
-        let last = dotted.rsplit('.').next().unwrap_or(dotted);
-        let mut offset = 0;
-        for line in text.split_inclusive('\n') {
-            let name = line.split('=').next().unwrap_or("").trim().trim_matches('"');
-            let table = line.trim().trim_matches(['[', ']']);
-            if name == last || table == dotted {
-                let indent = line.len() - line.trim_start().len();
-                return Self::at(file, text, offset + indent, message);
-            }
-            offset += line.len();
+/// Where the keys of a table come from.
+#[derive(Clone, Copy)]
+struct Origin<'t> {
+    file: &'t Path,
+    text: &'t str,
+    variables: &'t [(String, String)],
+}
+
+impl Origin<'_> {
+    /// A mistake at the variable or the byte that a span begins with.
+    fn error(&self, span: Range<usize>, message: impl Into<String>) -> FileError {
+        let variable = span.start.checked_sub(VARIABLES_START).and_then(|number| self.variables.get(number));
+        match variable {
+            Some((name, _)) => FileError::whole(Path::new(name), message),
+            None if span.start < self.text.len() => FileError::at(self.file, self.text, span.start, message),
+            None => FileError::whole(self.file, message),
         }
-        Self::whole(file, message)
+    }
+
+    fn describe(&self, error: &toml::de::Error) -> FileError {
+        self.error(error.span().unwrap_or(self.text.len()..self.text.len()), improve(error.message()))
     }
 }
 
 /// A table of a file, with the places of its keys.
 #[derive(Clone)]
 pub struct Table<'t> {
-    file: &'t Path,
-    text: &'t str,
+    origin: Origin<'t>,
     table: Spanned<DeTable<'t>>,
 }
 
@@ -81,11 +95,12 @@ pub fn read_lenient<T: DeserializeOwned>(file: &Path, text: &str) -> (Option<T>,
 
 impl<'t> Table<'t> {
     pub fn parse(file: &'t Path, text: &'t str) -> Result<Self, Vec<FileError>> {
+        let origin = Origin { file, text, variables: &[] };
         let (table, errors) = DeTable::parse_recoverable(text);
         if errors.is_empty() {
-            return Ok(Self { file, text, table });
+            return Ok(Self { origin, table });
         }
-        Err(errors.iter().take(ERRORS_MAX).map(|error| describe(file, text, error)).collect())
+        Err(errors.iter().take(ERRORS_MAX).map(|error| origin.describe(error)).collect())
     }
 
     /// Reads the table into a type. All wrong keys are told, not only the first.
@@ -104,10 +119,11 @@ impl<'t> Table<'t> {
                 Ok(value) => return (Some(value), errors),
                 Err(error) => error,
             };
-            errors.push(describe(self.file, self.text, &error));
+            errors.push(self.origin.describe(&error));
             // A wrong key is taken out and the rest is read again, until what is wrong is no key.
-            let wrong_key = error.message().starts_with("unknown field") && errors.len() < ERRORS_MAX;
-            let removed = wrong_key && error.span().is_some_and(|span| remove_key(self.table.get_mut(), &span));
+            let wrong = error.message().strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+            let removed = errors.len() < ERRORS_MAX
+                && wrong.zip(error.span()).is_some_and(|(key, span)| remove_key(self.table.get_mut(), key, &span));
             if !removed {
                 return (None, errors);
             }
@@ -119,10 +135,11 @@ impl<'t> Table<'t> {
         overlay(self.table.get_mut(), below.table.into_inner());
     }
 
-    /// Takes a table out.
-    pub fn take(&mut self, key: &str) -> Option<Table<'t>> {
-        let value = self.table.get_mut().remove(key)?;
-        self.inner(value)
+    /// Takes a table out. Anything else that stands there is a mistake: `no_table` says what a table is there for.
+    pub fn take(&mut self, key: &str, no_table: impl FnOnce() -> String) -> Result<Option<Table<'t>>, FileError> {
+        let Some(value) = self.table.get_mut().remove(key) else { return Ok(None) };
+        let span = value.span();
+        self.inner(value).map(Some).ok_or_else(|| self.origin.error(span, no_table()))
     }
 
     /// A copy of a table.
@@ -130,20 +147,37 @@ impl<'t> Table<'t> {
         self.inner(self.table.get_ref().get(key)?.clone())
     }
 
-    /// Takes a text out.
-    pub fn take_text(&mut self, key: &str) -> Option<String> {
-        self.table.get_mut().remove(key)?.get_ref().as_str().map(str::to_owned)
+    /// Takes a text out. Anything else that stands there is a mistake.
+    pub fn take_text(&mut self, key: &str) -> Result<Option<String>, FileError> {
+        let Some(value) = self.table.get_mut().remove(key) else { return Ok(None) };
+        let text = value.get_ref().as_str().map(str::to_owned);
+        text.map(Some).ok_or_else(|| self.origin.error(value.span(), format!("{key} is a text, in quotes")))
     }
 
-    /// The tables in this one, by name.
-    pub fn into_tables(self) -> Vec<(String, Table<'t>)> {
-        let names: Vec<String> = self.table.get_ref().keys().map(|key| key.get_ref().to_string()).collect();
-        names.into_iter().filter_map(|name| self.get(&name).map(|table| (name, table))).collect()
+    /// The tables in this one, by name. Under a name with anything else is the mistake, which `no_table` words.
+    pub fn into_tables(self, no_table: impl Fn(&str) -> String) -> Vec<(String, Result<Table<'t>, FileError>)> {
+        let Self { origin, table } = self;
+        let of = |value: Spanned<DeValue<'t>>, name: &str| {
+            let span = value.span();
+            match value.into_inner() {
+                DeValue::Table(table) => Ok(Table { origin, table: Spanned::new(span, table) }),
+                _ => Err(origin.error(span, no_table(name))),
+            }
+        };
+        table
+            .into_inner()
+            .into_iter()
+            .map(|(key, value)| {
+                let name = key.into_inner().into_owned();
+                let table = of(value, &name);
+                (name, table)
+            })
+            .collect()
     }
 
     /// A mistake in this table as a whole.
     pub fn error(&self, message: String) -> FileError {
-        FileError::at(self.file, self.text, self.table.span().start, message)
+        self.origin.error(self.table.span(), message)
     }
 
     /// Sets keys from environment variables: `PREFIX_TABLE__KEY=value`, where the value is TOML or a plain text.
@@ -153,12 +187,13 @@ impl<'t> Table<'t> {
         prefix: &str,
         others: &[&str],
     ) -> Result<(), Vec<FileError>> {
-        for (name, value) in variables {
-            let Some(path) = name.strip_prefix(prefix).filter(|_| !others.contains(&name.as_str())) else { continue };
-            let keys: Vec<String> = path.split("__").map(str::to_ascii_lowercase).collect();
-            let value =
-                DeValue::parse(value).unwrap_or_else(|_| Spanned::new(0..0, DeValue::String(value.as_str().into())));
-            if !set(self.table.get_mut(), &keys, value) {
+        self.origin.variables = variables;
+        for (number, (name, value)) in variables.iter().enumerate() {
+            let Some(keys) = keys_of(name, prefix).filter(|_| !others.contains(&name.as_str())) else { continue };
+            let span = VARIABLES_START + number..VARIABLES_START + number + 1;
+            let value = DeValue::parse(value)
+                .map_or_else(|_| DeValue::String(value.as_str().into()), |value| value.into_inner());
+            if !set(self.table.get_mut(), &keys, placed(value, &span)) {
                 return Err(vec![FileError::whole(
                     Path::new(name),
                     "this variable names a key inside something that is no table",
@@ -171,22 +206,43 @@ impl<'t> Table<'t> {
     fn inner(&self, value: Spanned<DeValue<'t>>) -> Option<Table<'t>> {
         let span = value.span();
         match value.into_inner() {
-            DeValue::Table(table) => Some(Table { file: self.file, text: self.text, table: Spanned::new(span, table) }),
+            DeValue::Table(table) => Some(Table { origin: self.origin, table: Spanned::new(span, table) }),
             _ => None,
         }
     }
 }
 
+/// The keys that a variable names, outermost first; none if it names none.
+fn keys_of(variable: &str, prefix: &str) -> Option<Vec<String>> {
+    Some(variable.strip_prefix(prefix)?.split("__").map(str::to_ascii_lowercase).collect())
+}
+
+/// The value with this span at every place in it: the places in a variable's value are none in the file.
+fn placed<'t>(value: DeValue<'t>, span: &Range<usize>) -> Spanned<DeValue<'t>> {
+    let of = |value: Spanned<DeValue<'t>>| placed(value.into_inner(), span);
+    let value = match value {
+        DeValue::Array(items) => DeValue::Array(items.into_iter().map(of).collect::<DeArray<'t>>()),
+        DeValue::Table(table) => {
+            let key = |key: Spanned<std::borrow::Cow<'t, str>>| Spanned::new(span.clone(), key.into_inner());
+            DeValue::Table(table.into_iter().map(|(name, value)| (key(name), of(value))).collect())
+        }
+        other => other,
+    };
+    Spanned::new(span.clone(), value)
+}
+
+/// Puts a value at the end of the keys, with tables of its own span on the way.
 fn set<'t>(table: &mut DeTable<'t>, keys: &[String], value: Spanned<DeValue<'t>>) -> bool {
     let Some((first, rest)) = keys.split_first() else { return false };
-    let key = || Spanned::new(0..0, std::borrow::Cow::Owned(first.clone()));
+    let span = value.span();
+    let key = || Spanned::new(span.clone(), std::borrow::Cow::Owned(first.clone()));
     if rest.is_empty() {
         table.remove(first.as_str());
         table.insert(key(), value);
         return true;
     }
     if !table.contains_key(first.as_str()) {
-        table.insert(key(), Spanned::new(0..0, DeValue::Table(DeTable::new())));
+        table.insert(key(), Spanned::new(span.clone(), DeValue::Table(DeTable::new())));
     }
     match table.get_mut(first.as_str()).map(Spanned::get_mut) {
         Some(DeValue::Table(inner)) => set(inner, rest, value),
@@ -207,23 +263,15 @@ fn overlay<'t>(table: &mut DeTable<'t>, below: DeTable<'t>) {
     }
 }
 
-fn remove_key(table: &mut DeTable<'_>, span: &std::ops::Range<usize>) -> bool {
-    let found = table.iter().find(|(key, _)| key.span() == *span).map(|(key, _)| key.get_ref().to_string());
-    if let Some(key) = found {
-        return table.remove(key.as_str()).is_some();
+/// Takes out the key of this name at this place: the defaults have places of another text.
+fn remove_key(table: &mut DeTable<'_>, key: &str, span: &Range<usize>) -> bool {
+    if table.iter().any(|(found, _)| found.get_ref() == key && found.span() == *span) {
+        return table.remove(key).is_some();
     }
     table.iter_mut().any(|(_, value)| match value.get_mut() {
-        DeValue::Table(inner) => remove_key(inner, span),
+        DeValue::Table(inner) => remove_key(inner, key, span),
         _ => false,
     })
-}
-
-fn describe(file: &Path, text: &str, error: &toml::de::Error) -> FileError {
-    let message = improve(error.message());
-    match error.span() {
-        Some(span) if span.start < text.len() => FileError::at(file, text, span.start, message),
-        _ => FileError::whole(file, message),
-    }
 }
 
 /// Names the nearest known key where the message lists what was expected.
@@ -304,6 +352,26 @@ mod tests {
         table.set_from_environment(&variables, "X_", &[]).unwrap();
         let read: Outer = table.read().unwrap();
         assert_eq!((read.port, read.inner.name.as_str()), (9, "z"));
+    }
+
+    #[test]
+    fn a_mistake_in_a_variable_names_the_variable_and_not_the_file() {
+        let told = |name: &str, value: &str| {
+            let variables = [("PATH".to_owned(), "/bin".to_owned()), (name.to_owned(), value.to_owned())];
+            let mut table = Table::parse(Path::new("e.toml"), "# nothing\n").unwrap();
+            table.overlay(Table::parse(Path::new("d.toml"), DEFAULTS).unwrap());
+            table.set_from_environment(&variables, "X_", &[]).unwrap();
+            let errors = table.read::<Outer>().unwrap_err();
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(told("X_PRT", "9"), "X_PRT: there is no key `prt`; did you mean `port`?");
+        let inner = told("X_INNER__NAM", "z");
+        assert_eq!(inner, "X_INNER__NAM: there is no key `nam`; did you mean `name`?");
+        for (name, value) in [("X_PORT", "many"), ("X_PORT", "[1, 2]"), ("X_INNER", "{ name = 7, batch_wait_ms = 1 }")]
+        {
+            let told = told(name, value);
+            assert!(told.starts_with(&format!("{name}: invalid type")), "{told}");
+        }
     }
 
     #[test]

@@ -108,16 +108,62 @@ const CONFIG: &[Row] = &[
         "turn.bytes_max is 99999999999; it is a number of bytes",
     ),
     ("a small heap", || b"[index]\nheap_mb = 1\n".to_vec(), "earful.toml:2:1: index.heap_mb is 1"),
-    ("small buffers", || b"[store]\nwrite_buffers_mb = 1\n".to_vec(), "store.write_buffers_mb is 1; it is at least 16"),
+    (
+        "small buffers",
+        || b"[store]\nwrite_buffers_mb = 1\n".to_vec(),
+        "store.write_buffers_mb is 1; it is a number of mebibytes from 16",
+    ),
     (
         "a share over all",
         || b"[disk]\nfree_min_percent = 99\n".to_vec(),
         "disk.free_min_percent is 99; it is a share from 0 to 90",
     ),
-    ("red above yellow", || b"[disk]\nfree_red_mb = 9999\n".to_vec(), "disk.free_red_mb must not be above"),
+    (
+        "red above yellow",
+        || b"[disk]\nfree_red_mb = 9999\n".to_vec(),
+        "earful.toml:2:1: disk.free_red_mb is 9999; it must not be above disk.free_min_mb, 2048",
+    ),
     ("an open API", || b"[api]\nlisten = '0.0.0.0:7311'\n".to_vec(), "put a TLS proxy in front of it"),
     ("no address to listen on", || b"[api]\nlisten = 'localhost'\n".to_vec(), "earful.toml:2:10"),
     ("no network", || b"[egress]\nallow = ['10.0.0.0/99']\n".to_vec(), "egress.allow: `10.0.0.0/99` is no network"),
+        "no requests at all",
+        || b"[delivery]\nin_flight_max = 0\n".to_vec(),
+        "earful.toml:2:1: delivery.in_flight_max is 0; it is a number from 1 to 100000",
+    ),
+        "an age beyond all ages",
+        || b"retention = { mentions_age_max_h = 876001 }\n".to_vec(),
+        "earful.toml:1:15: retention.mentions_age_max_h is 876001; it is a number of hours from 0 to 876000",
+    ),
+        "a ballast heavier than any disk",
+        || b"[disk]\nballast_mb = 9223372036854775807\n".to_vec(),
+        "disk.ballast_mb is 9223372036854775807; it is a number of mebibytes",
+    ),
+        "a level of a room that is none",
+        || b"log.level = 'info,earful=lots'\n".to_vec(),
+        "earful.toml:1:5: log.level is",
+    ),
+    (
+        "a list of sources",
+        || b"[[source]]\nkind = 'jetstream'\n".to_vec(),
+        "earful.toml:1:1: [source.NAME] is a table; write [source.NAME]",
+    ),
+    (
+        "a number for all sources",
+        || b"\nsource = 7\n".to_vec(),
+        "earful.toml:2:10: [source.NAME] is a table; write [source.NAME]",
+    ),
+    (
+        "a text for a source",
+        || b"[source]\nx = 'jetstream'\n".to_vec(),
+        "earful.toml:2:5: [source.x] is a table; write [source.x]",
+    ),
+    (
+        "a list of endpoints",
+        || b"[[endpoint]]\nkind = 'ndjson'\n".to_vec(),
+        "earful.toml:1:1: [endpoint.NAME] is a table; write [endpoint.NAME]",
+    ),
+    ("a number for an endpoint", || b"endpoint.a = 7\n".to_vec(), "[endpoint.a] is a table; write [endpoint.a]"),
+    ("a number for a kind", || b"[source.a]\nkind = 7\n".to_vec(), "earful.toml:2:8: kind is a text, in quotes"),
     ("a source without a kind", || b"[source.a]\nurls = []\n".to_vec(), "[source.a] needs a kind"),
     ("an unknown kind of source", || b"[source.a]\nkind = 'jetsteam'\n".to_vec(), "did you mean `jetstream`?"),
     ("an unknown kind of endpoint", || b"[endpoint.a]\nkind = 'pigeon'\n".to_vec(), "known are webhook, nats, ndjson"),
@@ -151,7 +197,28 @@ const CONFIG: &[Row] = &[
     (
         "a recording at no pace",
         || b"[source.a]\nkind = 'recording'\nfile = 'x'\nfactor = 0.0\n".to_vec(),
-        "[source.a]: factor is 0; it is a number from 0.001",
+        "earful.toml:4:1: [source.a]: factor is 0; it is a number from 0.001",
+    ),
+    (
+        "a key of one source under another's name",
+        || {
+            b"[source.b]\nkind = 'feeds'\nurls = ['https://b.example/']\npoll_interval_s = 900\n[source.a] # ours\n\
+              kind = 'feeds'\nurls = ['https://a.example/']\npoll_interval_s = 0\n"
+                .to_vec()
+        },
+        "earful.toml:8:1: [source.a]: poll_interval_s is 0; it is a number from 1",
+    ),
+        "a partner that speaks for a stream",
+        || b"[source.a]\nkind = 'push'\ntoken_file = 't'\nnetworks = ['crm', 'bluesky']\n".to_vec(),
+        "earful.toml:4:1: [source.a]: networks: `bluesky` cannot be pushed to: it is that of Bluesky's stream",
+    ),
+        "a partner that speaks for feeds",
+        || b"[source.a]\nkind = 'push'\ntoken_file = 't'\nnetworks = ['web']\n".to_vec(),
+        "networks: `web` cannot be pushed to: it is that of feeds",
+    ),
+        "a partner that speaks for another",
+        || b"[source.a]\nkind = 'push'\ntoken_file = 't'\nnetworks = ['push:b']\n".to_vec(),
+        "networks: `push:b` cannot be pushed to: only `push:a` is this source's own",
     ),
     (
         "a webhook over ftp",
@@ -191,10 +258,17 @@ fn environment_good() -> Vec<u8> {
 }
 
 const ENVIRONMENT: &[Row] = &[
-    ("an unknown key", || b"EARFUL_API__LISTN=x".to_vec(), "there is no key `listn`; did you mean `listen`?"),
-    ("a key inside a text", || b"EARFUL_DATA_DIR__X=1".to_vec(), "invalid type"),
-    ("a wrong type", || b"EARFUL_TURN__ARRIVALS_MAX=many".to_vec(), "invalid type"),
-    ("out of range", || b"EARFUL_TURN__ARRIVALS_MAX=0".to_vec(), "turn.arrivals_max is 0"),
+    (
+        "an unknown key",
+        || b"EARFUL_API__LISTN=x".to_vec(),
+        "EARFUL_API__LISTN: there is no key `listn`; did you mean `listen`?",
+    ),
+    ("an unknown table", || b"EARFUL_TOKEN=x".to_vec(), "EARFUL_TOKEN: there is no key `token`; did you mean `turn`?"),
+    ("a key inside a text", || b"EARFUL_DATA_DIR__X=1".to_vec(), "EARFUL_DATA_DIR__X: invalid type"),
+    ("a wrong type", || b"EARFUL_TURN__ARRIVALS_MAX=many".to_vec(), "EARFUL_TURN__ARRIVALS_MAX: invalid type"),
+    ("out of range", || b"EARFUL_TURN__ARRIVALS_MAX=0".to_vec(), "EARFUL_TURN__ARRIVALS_MAX: turn.arrivals_max is 0"),
+    ("a source that is none", || b"EARFUL_SOURCE=7".to_vec(), "EARFUL_SOURCE: [source.NAME] is a table"),
+    ("a source without a kind", || b"EARFUL_SOURCE__A__URLS=[]".to_vec(), "EARFUL_SOURCE__A__URLS: [source.a] needs a"),
 ];
 
 fn project(bytes: &[u8]) -> String {
