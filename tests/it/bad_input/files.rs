@@ -126,18 +126,26 @@ const CONFIG: &[Row] = &[
     ("an open API", || b"[api]\nlisten = '0.0.0.0:7311'\n".to_vec(), "put a TLS proxy in front of it"),
     ("no address to listen on", || b"[api]\nlisten = 'localhost'\n".to_vec(), "earful.toml:2:10"),
     ("no network", || b"[egress]\nallow = ['10.0.0.0/99']\n".to_vec(), "egress.allow: `10.0.0.0/99` is no network"),
+    (
         "no requests at all",
         || b"[delivery]\nin_flight_max = 0\n".to_vec(),
         "earful.toml:2:1: delivery.in_flight_max is 0; it is a number from 1 to 100000",
     ),
+    ("a stop without end", || b"delivery.drain_s = 51\n".to_vec(), "earful.toml:1:10: delivery.drain_s is 51; it is a"),
+    ("a body of no size", || b"api.body_bytes_max = 0\n".to_vec(), "api.body_bytes_max is 0; it is a number of bytes"),
+    ("posts without bound", || b"[api]\nposts_max = 65536\n".to_vec(), "api.posts_max is 65536; it is a number from 1"),
+    (
         "an age beyond all ages",
         || b"retention = { mentions_age_max_h = 876001 }\n".to_vec(),
         "earful.toml:1:15: retention.mentions_age_max_h is 876001; it is a number of hours from 0 to 876000",
     ),
+    (
         "a ballast heavier than any disk",
         || b"[disk]\nballast_mb = 9223372036854775807\n".to_vec(),
         "disk.ballast_mb is 9223372036854775807; it is a number of mebibytes",
     ),
+    ("a level that is none", || b"log.level = 'inof'\n".to_vec(), "there is no level `inof`; did you mean `info`?"),
+    (
         "a level of a room that is none",
         || b"log.level = 'info,earful=lots'\n".to_vec(),
         "earful.toml:1:5: log.level is",
@@ -208,14 +216,17 @@ const CONFIG: &[Row] = &[
         },
         "earful.toml:8:1: [source.a]: poll_interval_s is 0; it is a number from 1",
     ),
+    (
         "a partner that speaks for a stream",
         || b"[source.a]\nkind = 'push'\ntoken_file = 't'\nnetworks = ['crm', 'bluesky']\n".to_vec(),
         "earful.toml:4:1: [source.a]: networks: `bluesky` cannot be pushed to: it is that of Bluesky's stream",
     ),
+    (
         "a partner that speaks for feeds",
         || b"[source.a]\nkind = 'push'\ntoken_file = 't'\nnetworks = ['web']\n".to_vec(),
         "networks: `web` cannot be pushed to: it is that of feeds",
     ),
+    (
         "a partner that speaks for another",
         || b"[source.a]\nkind = 'push'\ntoken_file = 't'\nnetworks = ['push:b']\n".to_vec(),
         "networks: `push:b` cannot be pushed to: only `push:a` is this source's own",
