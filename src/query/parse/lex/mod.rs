@@ -10,6 +10,7 @@ use super::token::{DEPTH_MAX, MISTAKES_MAX, Token, TokenKind, mistake};
 const PREFIX_LETTERS_MIN: usize = 3;
 const CALLS: [&str; 7] = ["forms", "morph", "atleast", "freq", "fuzzy", "list", "use"];
 const PRAGMAS: [&str; 6] = ["dialect", "lang", "morph", "fold", "tz", "strict"];
+const WINDOW_OF_WORD: &str = "`~n` belongs to a phrase or a group, and `fuzzy(word,n)` to a word; either";
 const JOINER: char = '\u{200d}';
 
 /// What a text was read as.
@@ -53,6 +54,11 @@ struct Lexer<'a> {
     groups: Vec<Group>,
 }
 
+/// What `~n` may follow directly, and then belongs to.
+fn closes_term(letter: char) -> bool {
+    matches!(letter, '"' | ')' | '}') || is_curly_quote(letter)
+}
+
 impl Lexer<'_> {
     /// Reads what begins with `letter`: at least that letter.
     fn step(&mut self, letter: char) {
@@ -68,10 +74,10 @@ impl Lexer<'_> {
             _ if is_curly_quote(letter) => self.phrase(start),
             '{' => self.exact(start, 1, '}'),
             '-' => self.minus(start),
-            _ if self.in_values() => self.value(start),
             '+' if self.cursor.sees("++\"") => self.exact(start, 3, '"'),
             '+' if self.cursor.sees("+\"") => self.raw(start),
-            '~' => self.tilde(start),
+            '~' if !self.in_values() || self.cursor.behind().is_some_and(closes_term) => self.tilde(start),
+            _ if self.in_values() => self.value(start),
             '?' => self.question_mark(start),
             '*' => self.wildcard(start),
             '$' if self.cursor.ahead(1).is_some_and(char::is_alphabetic) => self.ticker(start),
@@ -232,11 +238,7 @@ impl Lexer<'_> {
         self.cursor.skip(1);
         self.cursor.skip_while(|letter| letter.is_ascii_digit());
         if after_word {
-            return self.not_built(
-                start,
-                "`~n` belongs to a phrase or a group, and `fuzzy(word,n)` to a word; either",
-                None,
-            );
+            return self.not_built(start, WINDOW_OF_WORD, None);
         }
         self.not_built(start, "Words within a window (`~n`)", None);
     }

@@ -3,7 +3,10 @@
 use super::super::super::LiteralKind;
 use super::super::cursor::{is_curly_quote, is_final, is_han, is_inner, is_word};
 use super::super::token::{Named, TokenKind};
-use super::{CALLS, Group, Lexer, PRAGMAS, PREFIX_LETTERS_MIN};
+use super::{CALLS, Group, Lexer, PRAGMAS, PREFIX_LETTERS_MIN, WINDOW_OF_WORD};
+
+const NEARNESS: [&str; 3] = ["NEAR", "ONEAR", "SENTENCE"];
+const NEARNESS_NAME: &str = "Nearness (`NEAR/n`, `ONEAR/n`, `SENTENCE`)";
 
 impl Lexer<'_> {
     pub(super) fn hashtag(&mut self, start: usize) {
@@ -62,7 +65,7 @@ impl Lexer<'_> {
             "AND" if sign == 0 => self.token(start, TokenKind::And),
             "OR" if sign == 0 => self.token(start, TokenKind::Or),
             "NOT" if sign == 0 => self.token(start, TokenKind::Not),
-            "NEAR" | "ONEAR" | "SENTENCE" if sign == 0 => self.nearness(start),
+            _ if sign == 0 && NEARNESS.contains(&text) => self.nearness(start),
             _ if text.chars().any(char::is_alphanumeric) => self.literal(start, LiteralKind::Word, text),
             _ => self.wrong("stray_character", start, "A term holds at least one letter or digit.", None),
         }
@@ -129,7 +132,7 @@ impl Lexer<'_> {
 
     fn nearness(&mut self, start: usize) {
         self.cursor.skip_while(|letter| letter == '/' || letter.is_ascii_alphanumeric());
-        self.not_built(start, "Nearness (`NEAR/n`, `ONEAR/n`, `SENTENCE`)", Some("AND"));
+        self.not_built(start, NEARNESS_NAME, Some("AND"));
     }
 
     /// `forms(…)` and the like, with the comparison that may follow.
@@ -200,17 +203,27 @@ impl Lexer<'_> {
             Some('"') => self.phrase(start),
             Some(letter) if is_curly_quote(letter) => self.phrase(start),
             Some('{') => self.exact(start, 1, '}'),
+            Some('+') if self.cursor.sees("++\"") => self.exact(start, 3, '"'),
+            Some('+') if self.cursor.sees("+\"") => self.raw(start),
             _ => self.value(start),
         }
         self.groups.pop();
     }
 
-    /// A value as it stands: an address or an id may hold nearly anything.
+    /// A value as it stands: an address or an id may hold nearly anything. What looks like an operator or a call is one;
+    /// in quotes it is a value.
     pub(super) fn value(&mut self, start: usize) {
         self.cursor.skip_while(|letter| {
             !letter.is_whitespace() && !matches!(letter, '(' | ')' | '"' | '{' | '}') && !is_curly_quote(letter)
         });
-        match &self.cursor.text[self.cursor.since(start)] {
+        let text = &self.cursor.text[self.cursor.since(start)];
+        if self.cursor.peek() == Some('(') && CALLS.contains(&text) {
+            return self.call(start, text);
+        }
+        if let Some(window) = window_in(text) {
+            return self.not_built(start + window, WINDOW_OF_WORD, None);
+        }
+        match text {
             "" => {
                 self.cursor.skip(usize::from(self.cursor.peek() == Some('}')));
                 self.wrong("missing_value", start, "A field needs a value directly after its colon.", None);
@@ -218,6 +231,8 @@ impl Lexer<'_> {
             "AND" => self.token(start, TokenKind::And),
             "OR" => self.token(start, TokenKind::Or),
             "NOT" => self.token(start, TokenKind::Not),
+            text if is_nearness(text) => self.not_built(start, NEARNESS_NAME, Some("AND")),
+            text if is_pragma(text) => self.not_built(start, "A pragma", None),
             text if text.contains(['*', '?']) => self.not_built(start, "A wildcard in a field", None),
             text => self.token(start, TokenKind::Value(text.to_owned())),
         }
@@ -258,4 +273,21 @@ impl Lexer<'_> {
         };
         self.wrong("stray_character", start, message, instead);
     }
+}
+
+/// An operator of nearness, with its number or without.
+fn is_nearness(text: &str) -> bool {
+    let (operator, number) = text.split_once('/').unwrap_or((text, ""));
+    NEARNESS.contains(&operator) && number.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn is_pragma(text: &str) -> bool {
+    text.strip_prefix('@').and_then(|rest| rest.split_once(':')).is_some_and(|(name, _)| PRAGMAS.contains(&name))
+}
+
+/// Where `~n` begins behind a word.
+fn window_in(text: &str) -> Option<usize> {
+    let (word, number) = text.rsplit_once('~')?;
+    let is_window = !word.is_empty() && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_window.then_some(word.len())
 }
