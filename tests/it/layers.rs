@@ -43,6 +43,37 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The rooms that stand behind a `crate::`: one, or those of a list in braces, at any depth of lists in it.
+fn named_first(rest: &str) -> Vec<String> {
+    let name = |part: &str| {
+        let part = part.trim_start();
+        part.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect::<String>()
+    };
+    let mut named = Vec::new();
+    match rest.strip_prefix('{') {
+        None => named.push(name(rest)),
+        Some(list) => {
+            let (mut depth, mut start) = (1, 0);
+            for (at, letter) in list.char_indices() {
+                match letter {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    _ => {}
+                }
+                if depth == 0 || (depth == 1 && letter == ',') {
+                    named.push(name(&list[start..at]));
+                    start = at + 1;
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+        }
+    }
+    named.retain(|name| !name.is_empty());
+    named
+}
+
 /// Rooms that each room names, in code that is not a test.
 fn imports() -> BTreeMap<String, Vec<(String, PathBuf)>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -57,10 +88,8 @@ fn imports() -> BTreeMap<String, Vec<(String, PathBuf)>> {
         }
         let text = fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        for rest in code.split("crate::").skip(1) {
-            let named: String =
-                rest.chars().take_while(|letter| letter.is_ascii_lowercase() || *letter == '_').collect();
-            if !named.is_empty() && named != room {
+        for named in code.split("crate::").skip(1).flat_map(named_first) {
+            if named != room {
                 imports.entry(room.clone()).or_default().push((named, inner.to_owned()));
             }
         }
@@ -90,6 +119,23 @@ fn the_check_of_the_layers_sees_imports() {
     let imports = imports();
     assert!(imports["pipeline"].iter().any(|(room, _)| room == "store"), "the turn is known to use the store");
     assert!(!imports.contains_key("model"), "the nouns use nobody: {:?}", imports.get("model"));
+}
+
+#[test]
+fn a_list_of_imports_is_read_name_by_name() {
+    let rows: [(&str, &[&str]); 5] = [
+        ("store::{Store, Family};", &["store"]),
+        ("{store, index};", &["store", "index"]),
+        (
+            "{\n    api::{self, Services},\n    store::{rows::{A, B}, Store},\n    metrics,\n};",
+            &["api", "store", "metrics"],
+        ),
+        ("{clock as now, Thing, model::{Post, id::{PostId}}};", &["clock", "model"]),
+        ("Error", &[]),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(named_first(text), expected, "{text}");
+    }
 }
 
 #[test]
