@@ -14,7 +14,10 @@ use unicode_normalization::char::is_combining_mark;
 use url::{Host, Url};
 
 use crate::api::auth::new_token;
+use crate::config::Config;
 use crate::fetch::guard::Guard;
+use crate::projects::{ProjectText, read_project};
+use crate::query::{self, Node};
 use crate::sinks::sign::Secret;
 
 use super::Failure;
@@ -41,11 +44,13 @@ pub(super) fn init(config: &Path, args: &InitArgs) -> Result<ExitCode, Failure> 
     let project = directory.join("projects").join(format!("{slug}.toml"));
     let secret = directory.join("webhook.secret");
     let token = directory.join("token");
-    let mut files = vec![
-        (config.to_owned(), configuration(args), 0o640),
-        (project, project_text(args, &slug), 0o640),
-        (token, new_token() + "\n", 0o600),
-    ];
+    let (configuration, text) = (configuration(args), project_text(args, &slug));
+    let read = Config::parse(config, &configuration, &[]);
+    let read = read.and_then(|read| read_project(&project, &ProjectText { slug, text: text.clone() }, &read.routes));
+    // What was asked for cannot be written so that it is read again.
+    read.map_err(|errors| Failure::configuration(&errors))?;
+    let mut files =
+        vec![(config.to_owned(), configuration, 0o640), (project, text, 0o640), (token, new_token() + "\n", 0o600)];
     if args.webhook.is_some() {
         files.push((secret, Secret::random().reveal() + "\n", 0o600));
     }
@@ -154,12 +159,19 @@ fn configuration(args: &InitArgs) -> String {
     )
 }
 
+/// The brand as one term: as it is typed if it is one, else as a phrase.
+fn query_of(brand: &str) -> String {
+    let brand = brand.trim();
+    let read = query::parse(brand).ok().filter(|query| query.lints.is_empty());
+    match read.map(|query| query.root) {
+        Some(Node::Literal(literal)) if literal.keyword == brand => brand.to_owned(),
+        _ => format!("\"{}\"", brand.replace('"', " ")),
+    }
+}
+
 fn project_text(args: &InitArgs, slug: &str) -> String {
     let brand = &args.brand;
-    let word = match brand.contains(char::is_whitespace) {
-        true => format!("\"{}\"", brand.replace('"', " ")),
-        false => brand.clone(),
-    };
+    let word = query_of(brand);
     format!(
         "# Who this is for, and what they do with it.\nquery_language = 1\ntitle = {title}\ntime_zone = \"UTC\"\nendpoints = [\"inbox\"]\n\n[query.{slug}]\n# Words are found in any case; a letter typed with a mark must have it. AND, OR, NOT, \"phrases\", word*, #tag, @name.\ntext = {text}\nmust_match = [{example}]\n",
         title = quoted(brand),
@@ -188,15 +200,59 @@ mod tests {
         }
     }
 
-    #[test]
-    fn who_names_a_private_address_allows_it() {
-        let args = |feed: &str, webhook: &str| InitArgs {
-            brand: "B".to_owned(),
+    fn args(brand: &str, feed: &str, webhook: &str) -> InitArgs {
+        InitArgs {
+            brand: brand.to_owned(),
             feed: vec![feed.to_owned()],
             webhook: Some(webhook.to_owned()),
             force: false,
-        };
-        let networks = |feed, webhook| allowed_networks(&args(feed, webhook)).into_iter().collect::<Vec<_>>();
+        }
+    }
+
+    #[test]
+    fn whatever_the_brand_is_called_its_project_is_valid() {
+        let rows = [
+            ("Vellano", "Vellano"),
+            ("Škoda Plus", "\"Škoda Plus\""),
+            ("Re:Zero", "\"Re:Zero\""),
+            ("-x", "\"-x\""),
+            ("AT&T", "AT&T"),
+            ("Yahoo!", "Yahoo!"),
+            ("who?", "\"who?\""),
+            ("OR", "\"OR\""),
+            ("fish & chips", "\"fish & chips\""),
+            ("a \"b\" c", "\"a  b  c\""),
+            ("(new)", "\"(new)\""),
+            ("トヨタ", "トヨタ"),
+        ];
+        for (brand, query) in rows {
+            assert_eq!(query_of(brand), query, "{brand}");
+            let directory = tempfile::tempdir().unwrap();
+            let config = directory.path().join("earful.toml");
+            let args = args(brand, "https://blog.example.org/f", "https://care.example.org/");
+            assert!(init(&config, &args).is_ok(), "{brand}");
+            assert!(Config::read(&config).is_ok(), "{brand}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_again_is_not_written() {
+        for (brand, feed, webhook, told) in [
+            ("\"", "https://a.example/f", "https://b.example/", "nothing between"),
+            ("", "https://a.example/f", "https://b.example/", "nothing between"),
+            ("B", "ftp://a.example/f", "https://b.example/", "no http or https address"),
+            ("B", "https://a.example/f", "https://user:pass@b.example/", "carries credentials"),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let failure = init(&directory.path().join("earful.toml"), &args(brand, feed, webhook)).err().unwrap();
+            assert!(failure.message.contains(told), "{brand} {feed}: {}", failure.message);
+            assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn who_names_a_private_address_allows_it() {
+        let networks = |feed, webhook| allowed_networks(&args("B", feed, webhook)).into_iter().collect::<Vec<_>>();
         assert_eq!(networks("http://127.0.0.1:8000/f", "https://care.example.org/"), ["127.0.0.0/8"]);
         assert_eq!(networks("http://localhost/f", "http://10.1.2.3/"), ["10.1.2.3/32", "127.0.0.0/8", "::1/128"]);
         assert!(networks("https://blog.example.org/f", "http://8.8.8.8/").is_empty());
