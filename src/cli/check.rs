@@ -1,5 +1,7 @@
-//! `earful check` and `earful projects`: the configuration and the projects, without a daemon.
+//! `earful check` and `earful projects`: the configuration with the files that it names, and the projects, without a
+//! daemon.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,7 +18,8 @@ pub(super) fn check(path: &Path, json: bool) -> Result<ExitCode, Failure> {
     let (config, mut errors) = Config::read_lenient(path);
     let mut set = ProjectSet::default();
     if let Some(config) = &config {
-        errors.extend(check_secrets(path, config));
+        errors.extend(unreadable_secrets(path, config));
+        errors.extend(unreadable_inputs(path, config));
         match read_set(config) {
             Ok(read) => set = read,
             Err(mistakes) => errors.extend(mistakes),
@@ -58,28 +61,54 @@ fn read_set(config: &Config) -> Result<ProjectSet, Vec<FileError>> {
 }
 
 /// Files that hold secrets must be there before the daemon starts.
-fn check_secrets(path: &Path, config: &Config) -> Vec<FileError> {
-    let mut errors = Vec::new();
-    let mut token = |file: &Path| {
-        if let Err(cause) = api::auth::Token::read(file) {
-            errors.push(FileError::whole(path, cause));
-        }
-    };
+pub(super) fn unreadable_secrets(path: &Path, config: &Config) -> Vec<FileError> {
+    let mut wrong = Vec::new();
     if !config.base.api.token_file.as_os_str().is_empty() {
-        token(&config.base.api.token_file);
+        wrong.push(("api.token_file".to_owned(), api::auth::Token::read(&config.base.api.token_file).err()));
     }
-    for source in config.sources.values() {
+    for (slug, source) in &config.sources {
         if let SourceSettings::Push(push) = source {
-            token(&push.token_file);
+            wrong.push((format!("source.{slug}.token_file"), api::auth::Token::read(&push.token_file).err()));
         }
     }
     for (slug, endpoint) in &config.endpoints {
         let egress = Egress::of(&Guard::new(Vec::new()));
-        if let Err(cause) = AnySink::build(endpoint, egress) {
-            errors.push(FileError::whole(path, format!("[endpoint.{slug}]: {cause}")));
-        }
+        let cause = AnySink::build(endpoint, egress).err();
+        wrong.push((format!("endpoint.{slug}"), cause.map(|cause| format!("[endpoint.{slug}]: {cause}"))));
     }
-    errors
+    placed(path, wrong)
+}
+
+/// Lists of feeds and recordings that sources are to read.
+fn unreadable_inputs(path: &Path, config: &Config) -> Vec<FileError> {
+    let mut wrong = Vec::new();
+    for (slug, source) in &config.sources {
+        let (key, cause) = match source {
+            SourceSettings::Feeds(feeds) => ("opml", feeds.addresses().err().map(|cause| cause.to_string())),
+            SourceSettings::Recording(recording) => ("file", unreadable(&recording.file)),
+            SourceSettings::Jetstream(_) | SourceSettings::Push(_) => continue,
+        };
+        wrong.push((format!("source.{slug}.{key}"), cause.map(|cause| format!("[source.{slug}]: {cause}"))));
+    }
+    placed(path, wrong)
+}
+
+/// Why a file cannot be read.
+fn unreadable(file: &Path) -> Option<String> {
+    let is_file = std::fs::metadata(file).map(|metadata| metadata.is_file());
+    match is_file.and_then(|is_file| if is_file { File::open(file).map(|_| true) } else { Ok(false) }) {
+        Ok(true) => None,
+        Ok(false) => Some(format!("{} is no file", file.display())),
+        Err(cause) => Some(format!("{}: {cause}", file.display())),
+    }
+}
+
+/// What is wrong with keys, each at its place in the configuration.
+fn placed(path: &Path, wrong: Vec<(String, Option<String>)>) -> Vec<FileError> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let environment: Vec<(String, String)> = std::env::vars().collect();
+    let places = Config::places(path, &text, &environment);
+    wrong.into_iter().filter_map(|(key, cause)| Some(places.error(&key, cause?))).collect()
 }
 
 pub(super) fn projects(path: &Path, json: bool) -> Result<ExitCode, Failure> {

@@ -16,6 +16,7 @@ use crate::metrics;
 use crate::run::{self, RunOptions};
 use crate::sources::recording::{Pace, RecordingSettings};
 
+use super::check::unreadable_secrets;
 use super::{Failure, read_config, runtime};
 
 /// How long the end waits for threads that were cut off.
@@ -43,6 +44,7 @@ pub(super) struct ReplayArgs {
 
 pub(super) fn run(path: &Path, args: RunArgs) -> Result<ExitCode, Failure> {
     let config = read_config(path)?;
+    refuse_unreadable_secrets(path, &config)?;
     start(config, RunOptions { record: args.record, until_done: args.until_done })
 }
 
@@ -63,6 +65,11 @@ pub(super) fn replay(path: &Path, args: &ReplayArgs) -> Result<ExitCode, Failure
     let settings = RecordingSettings { file, pace, factor: args.factor.unwrap_or(1.0) };
     config.sources = BTreeMap::from([(name.trim_end_matches('-').to_owned(), SourceSettings::Recording(settings))]);
     start(config, RunOptions { record: None, until_done: true })
+}
+
+fn refuse_unreadable_secrets(path: &Path, config: &Config) -> Result<(), Failure> {
+    let errors = unreadable_secrets(path, config);
+    if errors.is_empty() { Ok(()) } else { Err(Failure::configuration(&errors)) }
 }
 
 fn start(config: Config, options: RunOptions) -> Result<ExitCode, Failure> {

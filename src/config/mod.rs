@@ -174,9 +174,13 @@ impl Config {
         let routes = Routes { endpoints: endpoint_names, sources: source_names };
         let mut config = Self { base, sources, endpoints, routes };
         config.resolve(file.parent().unwrap_or(Path::new(".")));
-        let places = Places::of(file, text).with_environment(environment, ENVIRONMENT_PREFIX);
-        errors.extend(config.mistakes(&places));
+        errors.extend(config.mistakes(&Self::places(file, text, environment)));
         (Some(config), errors)
+    }
+
+    /// Where the keys of a configuration were set.
+    pub fn places<'t>(file: &'t Path, text: &'t str, environment: &'t [(String, String)]) -> Places<'t> {
+        Places::of(file, text).with_environment(environment, ENVIRONMENT_PREFIX)
     }
 
     /// Relative paths are taken from the configuration file's directory.

@@ -274,7 +274,7 @@ const ENVIRONMENT: &[Row] = &[
         || b"EARFUL_API__LISTN=x".to_vec(),
         "EARFUL_API__LISTN: there is no key `listn`; did you mean `listen`?",
     ),
-    ("an unknown table", || b"EARFUL_TOKEN=x".to_vec(), "EARFUL_TOKEN: there is no key `token`; did you mean `turn`?"),
+    ("an unknown table", || b"EARFUL_TOKEN=x".to_vec(), "EARFUL_TOKEN: there is no key `token`; known are data_dir"),
     ("a key inside a text", || b"EARFUL_DATA_DIR__X=1".to_vec(), "EARFUL_DATA_DIR__X: invalid type"),
     ("a wrong type", || b"EARFUL_TURN__ARRIVALS_MAX=many".to_vec(), "EARFUL_TURN__ARRIVALS_MAX: invalid type"),
     ("out of range", || b"EARFUL_TURN__ARRIVALS_MAX=0".to_vec(), "EARFUL_TURN__ARRIVALS_MAX: turn.arrivals_max is 0"),
