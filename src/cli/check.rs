@@ -94,7 +94,7 @@ fn unreadable_inputs(path: &Path, config: &Config) -> Vec<FileError> {
 }
 
 /// Why a file cannot be read.
-fn unreadable(file: &Path) -> Option<String> {
+pub(super) fn unreadable(file: &Path) -> Option<String> {
     let is_file = std::fs::metadata(file).map(|metadata| metadata.is_file());
     match is_file.and_then(|is_file| if is_file { File::open(file).map(|_| true) } else { Ok(false) }) {
         Ok(true) => None,

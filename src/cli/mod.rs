@@ -65,7 +65,9 @@ enum Command {
     )]
     Search(remote::SearchArgs),
     /// Play a recording through the projects and endpoints of the configuration, then stop.
-    #[command(after_help = "Example:\n  earful replay arrivals.ndjson --factor 10")]
+    #[command(
+        after_help = "Examples:\n  earful replay arrivals.ndjson --factor 10\n  earful replay arrivals.ndjson --again\n\nA replay that was cut off goes on where it was."
+    )]
     Replay(start::ReplayArgs),
     /// Show what the daemon is doing.
     #[command(after_help = "Example:\n  earful status --json | jq .endpoints")]
