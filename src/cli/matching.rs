@@ -1,9 +1,11 @@
 //! `earful match`: a query against posts on standard input.
 
-use std::io::{BufRead, Write};
+use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use serde::Deserialize;
 
@@ -18,8 +20,8 @@ use crate::query::{self, QueryError, Rule};
 
 use super::{EXIT_NOTHING, Failure};
 
-/// Bytes of one line of input.
-const LINE_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one line of input: as many as a line of a recording has.
+const LINE_BYTES_MAX: usize = 64 << 20;
 
 #[derive(Args)]
 pub(super) struct MatchArgs {
@@ -50,6 +52,27 @@ struct JsonLine {
     network: Option<String>,
     wire: Option<Wire>,
     body: Option<serde_json::Value>,
+    body_base64: Option<String>,
+}
+
+/// What the next line of input is.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Whole,
+    /// Passed over, with its length.
+    TooLong(u64),
+    End,
+}
+
+/// The query at work: what was seen, and what goes out.
+struct Matching<'a, W> {
+    args: &'a MatchArgs,
+    matcher: Matcher,
+    scratch: Scratch,
+    colourful: bool,
+    posts: u64,
+    count: u64,
+    out: W,
 }
 
 pub(super) fn run(args: &MatchArgs) -> Result<ExitCode, Failure> {
@@ -62,38 +85,93 @@ pub(super) fn run(args: &MatchArgs) -> Result<ExitCode, Failure> {
         .as_deref()
         .map(|code| Lang::parse(code).ok_or_else(|| Failure::usage(format!("lang `{code}` is not known"))));
     let declared = declared.transpose()?;
-    let matcher = Matcher::compile(vec![rule(tree)]);
-    let (mut scratch, mut count) = (Scratch::default(), 0_u64);
-    let colourful = is_colourful();
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for line in std::io::stdin().lock().split(b'\n') {
-        let line = line.map_err(|cause| Failure::usage(format!("standard input: {cause}")))?;
-        if line.len() > LINE_BYTES_MAX {
-            eprintln!("earful: a line of {} bytes is passed over; at most {LINE_BYTES_MAX} are read", line.len());
-            continue;
+    let mut matching = Matching {
+        args,
+        matcher: Matcher::compile(vec![rule(tree)]),
+        scratch: Scratch::default(),
+        colourful: is_colourful(),
+        posts: 0,
+        count: 0,
+        out: io::BufWriter::new(io::stdout().lock()),
+    };
+    match matching.read(io::stdin().lock(), declared) {
+        // Whoever read the output has had enough.
+        Err(cause) if cause.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+        Err(cause) => return Err(Failure::usage(cause.to_string())),
+        Ok(()) => {}
+    }
+    Ok(if matching.count > 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_NOTHING) })
+}
+
+impl<W: Write> Matching<'_, W> {
+    /// Reads every line to the end of the input.
+    fn read(&mut self, mut input: impl BufRead, declared: Option<Lang>) -> io::Result<()> {
+        let mut line = Vec::new();
+        loop {
+            match next_line(&mut input, &mut line, LINE_BYTES_MAX)? {
+                Line::End => break,
+                Line::TooLong(bytes) => {
+                    eprintln!("earful: a line of {bytes} bytes is passed over; at most {LINE_BYTES_MAX} are read");
+                }
+                Line::Whole => {
+                    for post in posts_of(&String::from_utf8_lossy(&line), declared) {
+                        self.look_at(&post)?;
+                    }
+                }
+            }
         }
-        let Some(post) = post_of(&String::from_utf8_lossy(&line), declared) else { continue };
-        let matches = matcher.scan(&post, &|| language::detect(&post.text, &post.langs), &mut scratch);
-        if matches.is_empty() != args.invert {
-            continue;
+        if self.args.count {
+            writeln!(self.out, "{}", self.count)?;
         }
-        count += 1;
-        let written = match (args.count, args.json) {
+        self.out.flush()
+    }
+
+    fn look_at(&mut self, post: &Post) -> io::Result<()> {
+        self.posts += 1;
+        let matches = self.matcher.scan(post, &|| language::detect(&post.text, &post.langs), &mut self.scratch);
+        if matches.is_empty() != self.args.invert {
+            return Ok(());
+        }
+        self.count += 1;
+        match (self.args.count, self.args.json) {
             (true, _) => Ok(()),
-            (false, true) => writeln!(out, "{}", json(&post, &matches)),
-            (false, false) => writeln!(out, "{}", shown(&post, &matches, colourful)),
-        };
-        match written {
-            // Whoever read the output has had enough.
-            Err(cause) if cause.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-            other => other.map_err(|cause| Failure::usage(cause.to_string()))?,
+            (false, true) => writeln!(self.out, "{}", json(post, &matches)),
+            (false, false) => writeln!(self.out, "{}", shown(post, &matches, self.colourful)),
         }
     }
-    if args.count {
-        writeln!(out, "{count}").map_err(|cause| Failure::usage(cause.to_string()))?;
+}
+
+/// Reads a line without its end. No more of it is held than it may have.
+fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>, bytes_max: usize) -> io::Result<Line> {
+    line.clear();
+    if input.by_ref().take(bytes_max as u64 + 1).read_until(b'\n', line)? == 0 {
+        return Ok(Line::End);
     }
-    out.flush().ok();
-    Ok(if count > 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_NOTHING) })
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Ok(Line::Whole);
+    }
+    if line.len() <= bytes_max {
+        return Ok(Line::Whole);
+    }
+    let held = line.len() as u64;
+    line.clear();
+    Ok(Line::TooLong(held + pass_line(input)?))
+}
+
+/// Passes the rest of a line. Returns its bytes.
+fn pass_line(input: &mut impl BufRead) -> io::Result<u64> {
+    let mut passed = 0;
+    loop {
+        let waiting = input.fill_buf()?;
+        let end = memchr::memchr(b'\n', waiting);
+        let length = end.map_or(waiting.len(), |end| end + 1);
+        input.consume(length);
+        if end.is_some() || length == 0 {
+            return Ok(passed + end.unwrap_or(0) as u64);
+        }
+        passed += length as u64;
+    }
 }
 
 fn rule(tree: query::Query) -> Rule {
@@ -128,11 +206,13 @@ pub(super) fn explain(text: &str, errors: &[QueryError]) -> String {
     lines.join("\n")
 }
 
-/// The post that a line holds; none for a line of a recording that holds no post.
-fn post_of(line: &str, declared: Option<Lang>) -> Option<Post> {
+/// The posts that a line holds: a line of a recording may hold many, or none.
+fn posts_of(line: &str, declared: Option<Lang>) -> Vec<Post> {
     let parsed = line.trim_start().starts_with('{').then(|| serde_json::from_str::<JsonLine>(line).ok()).flatten();
     let mut post = match parsed {
-        Some(JsonLine { wire: Some(wire), body: Some(body), .. }) => return recorded(wire, &body),
+        Some(JsonLine { wire: Some(wire), body, body_base64, .. }) if body.is_some() || body_base64.is_some() => {
+            return recorded(wire, body, body_base64);
+        }
         Some(JsonLine { text: Some(text), title, lang, author, site, network, .. }) => {
             let author = author.and_then(|author| match author {
                 serde_json::Value::String(handle) => Some(handle),
@@ -150,17 +230,23 @@ fn post_of(line: &str, declared: Option<Lang>) -> Option<Post> {
         _ => example_post(&Example { text: line.trim_end_matches('\r').to_owned(), ..Example::default() }),
     };
     post.langs.extend(declared);
-    Some(post)
+    vec![post]
 }
 
-fn recorded(wire: Wire, body: &serde_json::Value) -> Option<Post> {
+/// Every post of an arrival.
+fn recorded(wire: Wire, body: Option<serde_json::Value>, body_base64: Option<String>) -> Vec<Post> {
     let source: Arc<str> = "recording".into();
-    let bytes = body.as_str().map_or_else(|| body.to_string(), str::to_owned).into_bytes();
-    let events = normalize::events(bytes, wire, &source, clock::now()).ok()?;
-    events.into_iter().find_map(|event| match event {
+    let bytes = match (body, body_base64) {
+        (Some(serde_json::Value::String(text)), _) => text.into_bytes(),
+        (Some(body), _) => body.to_string().into_bytes(),
+        (None, packed) => STANDARD.decode(packed.unwrap_or_default()).unwrap_or_default(),
+    };
+    let events = normalize::events(bytes, wire, &source, clock::now()).unwrap_or_default();
+    let posts = events.into_iter().filter_map(|event| match event {
         Ok(PostEvent::Upsert { post, .. }) => Some(*post),
         _ => None,
-    })
+    });
+    posts.collect()
 }
 
 fn shown(post: &Post, matches: &[Match], colourful: bool) -> String {
@@ -180,4 +266,60 @@ fn json(post: &Post, matches: &[Match]) -> serde_json::Value {
         })
     });
     serde_json::json!({ "title": post.title, "text": post.text, "url": post.url, "terms": terms.collect::<Vec<_>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(query: &str) -> MatchArgs {
+        MatchArgs { query: query.to_owned(), json: false, count: false, invert: false, lang: None }
+    }
+
+    /// What is written, and how many posts were read.
+    fn matched(query: &str, input: &[u8]) -> (String, u64) {
+        let args = args(query);
+        let mut matching = Matching {
+            args: &args,
+            matcher: Matcher::compile(vec![rule(query::parse(query).unwrap())]),
+            scratch: Scratch::default(),
+            colourful: false,
+            posts: 0,
+            count: 0,
+            out: Vec::new(),
+        };
+        matching.read(input, None).unwrap();
+        (String::from_utf8(matching.out).unwrap(), matching.posts)
+    }
+
+    #[test]
+    fn every_post_of_an_arrival_is_looked_at() {
+        let pushed = "{\"token\":\"desk\",\"networks\":[]}\n{\"id\":\"1\",\"text\":\"no coffee\"}\n\
+                      {\"id\":\"2\",\"text\":\"green tea\"}\n{\"id\":\"3\",\"text\":\"black tea\"}\n";
+        let texts = serde_json::json!({ "at_ms": 0, "wire": "push", "body": pushed }).to_string();
+        let packed = serde_json::json!({ "at_ms": 0, "wire": "push", "body_base64": STANDARD.encode(pushed) });
+        for line in [texts, packed.to_string()] {
+            assert_eq!(matched("tea", line.as_bytes()), ("green tea\nblack tea\n".to_owned(), 3), "{line}");
+        }
+        let gap = r#"{"at_ms":0,"wire":"notice","body":{"gap":{"from":"tea","to":"tea","why":"tea"}}}"#;
+        assert_eq!(matched("tea", gap.as_bytes()), (String::new(), 0));
+    }
+
+    #[test]
+    fn a_line_too_long_is_passed_over_and_the_next_one_is_read() {
+        let mut input = io::BufReader::with_capacity(3, &b"12345678\n123456789\n123456789012\nabc\n\nend"[..]);
+        let mut line = Vec::new();
+        let mut next = || {
+            let read = next_line(&mut input, &mut line, 8).unwrap();
+            (read, String::from_utf8(line.clone()).unwrap())
+        };
+        assert_eq!(next(), (Line::Whole, "12345678".to_owned()));
+        assert_eq!(next(), (Line::TooLong(9), String::new()));
+        assert_eq!(next(), (Line::TooLong(12), String::new()));
+        for text in ["abc", "", "end"] {
+            assert_eq!(next(), (Line::Whole, text.to_owned()));
+        }
+        assert_eq!(next().0, Line::End);
+        assert_eq!(next_line(&mut &b"123456789"[..], &mut Vec::new(), 8).unwrap(), Line::TooLong(9));
+    }
 }
