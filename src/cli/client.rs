@@ -1,37 +1,57 @@
 //! The command line's way to the running daemon: its unix socket.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::api::socket_path;
 
+use super::progress::{self, Progress};
 use super::{Failure, read_config, runtime};
 
 /// How long the daemon may take to answer; a rebuild of a large index takes its time.
 const ANSWER_MAX: Duration = Duration::from_secs(3600);
+/// How long one look at its status may take.
+const STATUS_MAX: Duration = Duration::from_secs(5);
 
 /// Asks the daemon of a configuration.
 pub(super) fn get<T: DeserializeOwned>(config: &Path, path: &str, query: &[(&str, String)]) -> Result<T, Failure> {
-    ask(config, |client| {
-        let mut url = url::Url::parse("http://earful/").expect("a constant address");
-        url.set_path(path);
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        client.get(url)
-    })
+    let mut url = url::Url::parse("http://earful/").expect("a constant address");
+    url.set_path(path);
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    ask(config, |client| client.get(url), None)
 }
 
 pub(super) fn post<T: DeserializeOwned>(config: &Path, path: &str, body: &impl Serialize) -> Result<T, Failure> {
-    ask(config, |client| client.post(format!("http://earful{path}")).json(body))
+    ask(config, |client| client.post(format!("http://earful{path}")).json(body), None)
+}
+
+/// The same for work that takes its time: `told` says of the daemon's status how far it has come.
+pub(super) fn post_watched<T: DeserializeOwned>(
+    config: &Path,
+    path: &str,
+    body: &impl Serialize,
+    told: fn(&Value) -> String,
+) -> Result<T, Failure> {
+    ask(config, |client| client.post(format!("http://earful{path}")).json(body), Some(told))
+}
+
+/// The daemon's status, if one answers on the socket.
+pub(super) async fn status(socket: &Path) -> Option<Value> {
+    let client = reqwest::Client::builder().unix_socket(socket.to_owned()).timeout(STATUS_MAX).build().ok()?;
+    client.get("http://earful/v1/status").send().await.ok()?.json().await.ok()
 }
 
 fn ask<T: DeserializeOwned>(
     config: &Path,
     request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
+    told: Option<fn(&Value) -> String>,
 ) -> Result<T, Failure> {
     let config = read_config(config)?;
     let socket = socket_path(&config.base.data_dir);
@@ -42,23 +62,38 @@ fn ask<T: DeserializeOwned>(
             socket.display()
         )));
     }
-    runtime().block_on(async {
-        let client = reqwest::Client::builder()
-            .unix_socket(socket.clone())
-            .timeout(ANSWER_MAX)
-            .build()
-            .map_err(|cause| Failure::usage(cause.to_string()))?;
-        let answer = request(&client).send().await.map_err(|cause| {
-            Failure::usage(format!("the daemon does not answer on {}: {cause}; is it running?", socket.display()))
-        })?;
-        let ok = answer.status().is_success();
-        let text = answer.text().await.map_err(|cause| Failure::usage(cause.to_string()))?;
-        if !ok {
-            return Err(Failure::usage(problem(&text)));
+    let client = reqwest::Client::builder().unix_socket(socket.clone()).timeout(ANSWER_MAX).build();
+    let request = request(&client.map_err(|cause| Failure::usage(cause.to_string()))?);
+    let text = runtime().block_on(async {
+        tokio::select! {
+            answer = answer(request, &socket) => answer,
+            never = watch(&socket, told) => match never {},
         }
-        serde_json::from_str(&text)
-            .map_err(|cause| Failure::usage(format!("the daemon's answer is not understood: {cause}")))
-    })
+    })?;
+    serde_json::from_str(&text)
+        .map_err(|cause| Failure::usage(format!("the daemon's answer is not understood: {cause}")))
+}
+
+/// The text of a success.
+async fn answer(request: reqwest::RequestBuilder, socket: &Path) -> Result<String, Failure> {
+    let answer = request.send().await.map_err(|cause| {
+        Failure::usage(format!("the daemon does not answer on {}: {cause}; is it running?", socket.display()))
+    })?;
+    let ok = answer.status().is_success();
+    let text = answer.text().await.map_err(|cause| Failure::usage(cause.to_string()))?;
+    if ok { Ok(text) } else { Err(Failure::usage(problem(&text))) }
+}
+
+async fn watch(socket: &Path, told: Option<fn(&Value) -> String>) -> Infallible {
+    let mut progress = Progress::on_terminal(told.is_some());
+    let Some(told) = told.filter(|_| progress.is_seen()) else { return std::future::pending().await };
+    let mut ticks = tokio::time::interval(progress::PERIOD);
+    loop {
+        ticks.tick().await;
+        if let Some(status) = status(socket).await {
+            progress.tell(|| told(&status));
+        }
+    }
 }
 
 fn problem(text: &str) -> String {

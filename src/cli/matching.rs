@@ -1,6 +1,6 @@
 //! `earful match`: a query against posts on standard input.
 
-use std::io::{self, BufRead, ErrorKind, Read, Write};
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use crate::normalize;
 use crate::projects::example_post;
 use crate::query::{self, QueryError, Rule};
 
+use super::progress::Progress;
 use super::{EXIT_NOTHING, Failure};
 
 /// Bytes of one line of input: as many as a line of a recording has.
@@ -106,6 +107,8 @@ pub(super) fn run(args: &MatchArgs) -> Result<ExitCode, Failure> {
 impl<W: Write> Matching<'_, W> {
     /// Reads every line to the end of the input.
     fn read(&mut self, mut input: impl BufRead, declared: Option<Lang>) -> io::Result<()> {
+        // Where matches go to the terminal they are the progress.
+        let mut progress = Progress::on_terminal(self.args.count || !io::stdout().is_terminal());
         let mut line = Vec::new();
         loop {
             match next_line(&mut input, &mut line, LINE_BYTES_MAX)? {
@@ -119,7 +122,9 @@ impl<W: Write> Matching<'_, W> {
                     }
                 }
             }
+            progress.tell(|| format!("{} posts read, {} match", self.posts, self.count));
         }
+        drop(progress);
         if self.args.count {
             writeln!(self.out, "{}", self.count)?;
         }

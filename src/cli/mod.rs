@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod init;
 mod matching;
+mod progress;
 mod remote;
 mod start;
 
@@ -14,6 +15,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 use crate::config::Config;
 use crate::tables::FileError;
+
+use progress::Progress;
 
 /// Nothing matched, as grep says it.
 const EXIT_NOTHING: u8 = 1;
@@ -141,7 +144,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Endpoint(command) => remote::endpoint(&config, command),
         Command::Backup(args) => remote::backup(&config, &args),
         Command::Index(command) => remote::index(&config, command),
-        Command::Bench(args) => crate::demo::bench(&args).map_err(Failure::usage),
+        Command::Bench(args) => bench(&args).map_err(Failure::usage),
         Command::Demo(args) => crate::demo::demo(&args).map_err(Failure::usage),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "earful", &mut std::io::stdout());
@@ -149,6 +152,15 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Man => man(),
     }
+}
+
+fn bench(args: &crate::demo::BenchArgs) -> Result<ExitCode, String> {
+    let mut progress = Progress::on_terminal(true);
+    let figures = crate::demo::bench(args, &mut |line| progress.tell(|| line))?;
+    // The line goes before the figures come.
+    drop(progress);
+    figures.show(args)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn man() -> Result<ExitCode, Failure> {

@@ -223,8 +223,10 @@ pub(super) fn backup(config: &Path, args: &BackupArgs) -> Result<ExitCode, Failu
 
 pub(super) fn index(config: &Path, command: IndexCommand) -> Result<ExitCode, Failure> {
     let IndexCommand::Rebuild = command;
-    eprintln!("building the index anew …");
-    let answer: Value = client::post(config, "/v1/index/rebuild", &serde_json::json!({}))?;
+    let told = |status: &Value| {
+        format!("building the index anew: {} mentions, {} rows behind", status["indexed"], status["index_lag_rows"])
+    };
+    let answer: Value = client::post_watched(config, "/v1/index/rebuild", &serde_json::json!({}), told)?;
     println!("{} mentions are indexed", answer["mentions"]);
     Ok(ExitCode::SUCCESS)
 }

@@ -20,7 +20,8 @@ use crate::sources::recording::{Pace, RecordingSettings};
 use crate::store::{Store, TurnCommit, start_writer};
 
 use super::check::{unreadable, unreadable_secrets};
-use super::{Failure, read_config, runtime};
+use super::progress::{self, Progress};
+use super::{Failure, client, read_config, runtime};
 
 /// How long the end waits for threads that were cut off.
 const RUNTIME_END_MAX: Duration = Duration::from_secs(2);
@@ -129,18 +130,47 @@ fn start(config: Config, options: RunOptions) -> Result<ExitCode, Failure> {
         warn!(point, "a crash point is armed: this process will die there");
     }
     metrics::install().map_err(|cause| Failure::usage(format!("metrics cannot be kept: {cause}")))?;
+    let progress = Progress::on_terminal(options.until_done);
+    let socket = crate::api::socket_path(&config.base.data_dir);
     let runtime = runtime();
-    let ended = runtime.block_on(run::run(config, options));
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = run::run(config, options) => ended,
+            never = watch(&socket, progress) => match never {},
+        }
+    });
     // What still runs on a thread of its own may be waiting for a disk that does not answer.
     runtime.shutdown_timeout(RUNTIME_END_MAX);
     ended.map(|()| ExitCode::SUCCESS).map_err(|cause| failed(&cause))
+}
+
+/// Shows how far a run that ends by itself has come, as the daemon itself tells it.
+async fn watch(socket: &Path, mut progress: Progress) -> std::convert::Infallible {
+    if !progress.is_seen() {
+        return std::future::pending().await;
+    }
+    let mut ticks = tokio::time::interval(progress::PERIOD);
+    loop {
+        ticks.tick().await;
+        let Some(status) = client::status(socket).await else { continue };
+        let number = |key: &str| status["totals"][key].as_u64().unwrap_or(0);
+        let endpoints = status["endpoints"].as_object().into_iter().flatten();
+        let waiting: u64 = endpoints.filter_map(|(_, endpoint)| endpoint["pending"].as_u64()).sum();
+        progress.tell(|| {
+            format!(
+                "{} events read, {} mentions, {waiting} deliveries wait",
+                number("events"),
+                number("mentions_created")
+            )
+        });
+    }
 }
 
 fn log(settings: &LogSettings) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&settings.level)
         .map_err(|cause| Failure::usage(format!("log.level `{}` is not understood: {cause}", settings.level)))?;
     let colourful = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colourful);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| progress::Log).with_ansi(colourful);
     match settings.format {
         LogFormat::Text => builder.with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

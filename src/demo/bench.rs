@@ -1,6 +1,5 @@
 //! `earful bench`: the daemon from socket to receivers, on loopback, with posts made here and every mention accounted for.
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -35,7 +34,7 @@ pub struct BenchArgs {
 
 /// What was measured.
 #[derive(Serialize)]
-struct Figures {
+pub struct Figures {
     posts: u64,
     literals: usize,
     mentions: u64,
@@ -49,28 +48,39 @@ struct Figures {
     rss_peak_bytes: u64,
 }
 
-pub fn bench(args: &BenchArgs) -> Result<ExitCode, String> {
+/// Measures. `tell` is told again and again how far it has come.
+pub fn bench(args: &BenchArgs, tell: &mut dyn FnMut(String)) -> Result<Figures, String> {
     let runtime = tokio::runtime::Runtime::new().map_err(|cause| cause.to_string())?;
     let directory = scratch("bench")?;
-    let figures = runtime.block_on(measure(args, &directory));
+    let figures = runtime.block_on(measure(args, &directory, tell));
     std::fs::remove_dir_all(&directory).map_err(|cause| cause.to_string())?;
-    let figures = figures?;
-    if args.json {
-        println!("{}", serde_json::to_string(&figures).map_err(|cause| cause.to_string())?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!(
-        "posts      {} in {:.2} s: {:.0} posts/s, from socket to receiver, every mention delivered",
-        figures.posts, figures.seconds, figures.posts_per_s
-    );
-    println!("literals   {}", figures.literals);
-    println!("mentions   {} matched, {} delivered and verified", figures.mentions, figures.delivered);
-    println!("lag        p50 {} ms, p99 {} ms, from arrival to the receiver", figures.lag_p50_ms, figures.lag_p99_ms);
-    println!("memory     {} MB at rest, {} MB at most", figures.rss_idle_bytes >> 20, figures.rss_peak_bytes >> 20);
-    Ok(ExitCode::SUCCESS)
+    figures
 }
 
-async fn measure(args: &BenchArgs, directory: &std::path::Path) -> Result<Figures, String> {
+impl Figures {
+    /// As JSON if that was asked for, else for people.
+    pub fn show(&self, args: &BenchArgs) -> Result<(), String> {
+        if args.json {
+            println!("{}", serde_json::to_string(self).map_err(|cause| cause.to_string())?);
+            return Ok(());
+        }
+        println!(
+            "posts      {} in {:.2} s: {:.0} posts/s, from socket to receiver, every mention delivered",
+            self.posts, self.seconds, self.posts_per_s
+        );
+        println!("literals   {}", self.literals);
+        println!("mentions   {} matched, {} delivered and verified", self.mentions, self.delivered);
+        println!("lag        p50 {} ms, p99 {} ms, from arrival to the receiver", self.lag_p50_ms, self.lag_p99_ms);
+        println!("memory     {} MB at rest, {} MB at most", self.rss_idle_bytes >> 20, self.rss_peak_bytes >> 20);
+        Ok(())
+    }
+}
+
+async fn measure(
+    args: &BenchArgs,
+    directory: &std::path::Path,
+    tell: &mut dyn FnMut(String),
+) -> Result<Figures, String> {
     let io = |cause: std::io::Error| cause.to_string();
     let secret = Secret::random();
     std::fs::write(directory.join("secret"), secret.reveal()).map_err(io)?;
@@ -89,14 +99,16 @@ async fn measure(args: &BenchArgs, directory: &std::path::Path) -> Result<Figure
     let mut rss_peak_bytes = rss_idle_bytes;
     let status = loop {
         rss_peak_bytes = rss_peak_bytes.max(daemon.resident_bytes().unwrap_or(0));
-        if receiver.stats().accepted >= expected {
+        let accepted = receiver.stats().accepted;
+        tell(format!("{accepted} of {expected} mentions delivered, {:.0} s", started.elapsed().as_secs_f64()));
+        if accepted >= expected {
             let status = daemon.status().await?;
             if status["totals"]["posts_created"].as_u64() >= Some(args.posts) {
                 break status;
             }
         }
         if started.elapsed() > RUN_MAX {
-            return Err(format!("not done in time: {} of {expected} deliveries", receiver.stats().accepted));
+            return Err(format!("not done in time: {} of {expected} deliveries", accepted));
         }
         tokio::time::sleep(POLL).await;
     };

@@ -5,5 +5,5 @@ mod bench;
 mod script;
 mod show;
 
-pub use bench::{BenchArgs, bench};
+pub use bench::{BenchArgs, Figures, bench};
 pub use script::{DemoArgs, demo};
