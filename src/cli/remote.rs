@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::highlight::{is_colourful, marked};
 use crate::model::{Field, How, Span, Term};
+use crate::tables::nearest;
 
 use super::{EXIT_NOTHING, Failure, client};
 
@@ -165,6 +166,22 @@ pub(super) fn status(config: &Path, json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Fails for an endpoint that neither the configuration nor the store knows: an empty list would look like good news.
+fn known_endpoint(config: &Path, asked: &str) -> Result<(), Failure> {
+    let status: Value = client::get(config, "/v1/status", &[])?;
+    let known: Vec<&str> =
+        status["endpoints"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    if known.contains(&asked) {
+        return Ok(());
+    }
+    let hint = match nearest(asked, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "there are none".to_owned(),
+        None => format!("known are {}", known.join(", ")),
+    };
+    Err(Failure::usage(format!("there is no endpoint `{asked}`; {hint}")))
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("")
 }
@@ -172,6 +189,7 @@ fn text(value: &Value) -> &str {
 pub(super) fn deliveries(config: &Path, command: DeliveriesCommand) -> Result<ExitCode, Failure> {
     match command {
         DeliveriesCommand::List { endpoint, state, limit, json } => {
+            endpoint.as_deref().map_or(Ok(()), |endpoint| known_endpoint(config, endpoint))?;
             let mut asked = vec![("state", state), ("limit", limit.to_string())];
             asked.extend(endpoint.map(|endpoint| ("endpoint", endpoint)));
             let answer: Value = client::get(config, "/v1/deliveries", &asked)?;
@@ -199,6 +217,7 @@ pub(super) fn deliveries(config: &Path, command: DeliveriesCommand) -> Result<Ex
             Ok(ExitCode::SUCCESS)
         }
         DeliveriesCommand::Retry { endpoint, query, since, until, ids } => {
+            endpoint.as_deref().map_or(Ok(()), |endpoint| known_endpoint(config, endpoint))?;
             let request = crate::api::RetryRequest { endpoint, ids, query, since, until };
             let answer: Value = client::post(config, "/v1/deliveries/retry", &request)?;
             println!("{} deliveries wait again", answer["retried"]);
@@ -209,6 +228,7 @@ pub(super) fn deliveries(config: &Path, command: DeliveriesCommand) -> Result<Ex
 
 pub(super) fn endpoint(config: &Path, command: EndpointCommand) -> Result<ExitCode, Failure> {
     let EndpointCommand::Test { endpoint } = command;
+    known_endpoint(config, &endpoint)?;
     let answer: Value = client::post(config, &format!("/v1/endpoints/{endpoint}/test"), &serde_json::json!({}))?;
     println!("{} is queued for {endpoint}; `earful status` shows when it is delivered", text(&answer["id"]));
     Ok(ExitCode::SUCCESS)
