@@ -106,23 +106,23 @@ pub(super) fn search(config: &Path, args: &SearchArgs) -> Result<ExitCode, Failu
 }
 
 fn show_mention(mention: &Value) {
-    let text = mention["text"].as_str().unwrap_or("");
     let number = |value: &Value| u32::try_from(value.as_u64().unwrap_or(0)).unwrap_or(0);
-    let terms: Vec<Term> = mention["terms"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(|term| term["field"] == "text")
-        .map(|term| Term {
-            keyword: String::new(),
-            how: How::Word,
-            field: Field::Text,
-            span: Span { start: number(&term["start_byte"]), end: number(&term["end_byte"]) },
-        })
-        .collect();
+    let terms_of = |field: Field| {
+        let terms = mention["terms"].as_array().into_iter().flatten().filter(|term| term["field"] == field.name());
+        let span = |term: &Value| Span { start: number(&term["start_byte"]), end: number(&term["end_byte"]) };
+        terms.map(|term| Term { keyword: String::new(), how: How::Word, field, span: span(term) }).collect::<Vec<_>>()
+    };
+    let of = |key: &str, field: Field| {
+        mention[key].as_str().map(|text| marked(text, field, &terms_of(field), is_colourful()))
+    };
     let word = |key: &str| mention[key].as_str().unwrap_or("").to_owned();
     println!("{}  {}  {}  {}", word("matched_at"), word("lang"), word("id"), word("url"));
-    println!("    {}", marked(text, Field::Text, &terms, is_colourful()));
+    if let Some(title) = of("title", Field::Title) {
+        println!("    {title}");
+    }
+    if let Some(text) = of("text", Field::Text).filter(|text| !text.is_empty()) {
+        println!("    {text}");
+    }
 }
 
 pub(super) fn status(config: &Path, json: bool) -> Result<ExitCode, Failure> {
@@ -152,18 +152,29 @@ pub(super) fn status(config: &Path, json: bool) -> Result<ExitCode, Failure> {
         );
     }
     for (name, endpoint) in status["endpoints"].as_object().into_iter().flatten() {
-        println!(
-            "endpoint  {name}  {}  {}  created {} = delivered {} + dead {} + superseded {} + pending {}",
-            text(&endpoint["kind"]),
-            text(&endpoint["clock"]["state"]),
-            endpoint["created"],
-            endpoint["delivered"],
-            endpoint["dead"],
-            endpoint["superseded"],
-            endpoint["pending"],
-        );
+        show_endpoint(name, endpoint);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn show_endpoint(name: &str, endpoint: &Value) {
+    let clock = &endpoint["clock"];
+    println!(
+        "endpoint  {name}  {}  {}  created {} = delivered {} + dead {} + superseded {} + pending {}",
+        text(&endpoint["kind"]),
+        text(&clock["state"]),
+        endpoint["created"],
+        endpoint["delivered"],
+        endpoint["dead"],
+        endpoint["superseded"],
+        endpoint["pending"],
+    );
+    let said = [("", "class"), ("since ", "failing_since"), ("next attempt ", "not_before")];
+    let said: Vec<String> =
+        said.into_iter().filter_map(|(what, key)| Some(format!("{what}{}", clock[key].as_str()?))).collect();
+    if text(&clock["state"]) != "ok" && !said.is_empty() {
+        println!("          {}", said.join(", "));
+    }
 }
 
 /// Fails for an endpoint that neither the configuration nor the store knows: an empty list would look like good news.
