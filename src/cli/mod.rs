@@ -8,6 +8,7 @@ mod progress;
 mod remote;
 mod start;
 
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -86,7 +87,7 @@ enum Command {
     Endpoint(remote::EndpointCommand),
     /// Write a backup of the running daemon's store into a new directory.
     #[command(
-        after_help = "Example:\n  earful backup /var/backups/earful-2026-11-25\n\nTo restore, copy it to `data_dir` and start: the index is built anew, and `earful-epoch` changes."
+        after_help = "Example:\n  earful backup /var/lib/earful/backups/2026-11-25\n\nThe daemon writes it, where the daemon may write. To restore, copy it to `data_dir` and start: the index is built anew, and `earful-epoch` changes."
     )]
     Backup(remote::BackupArgs),
     /// The index.
@@ -163,10 +164,22 @@ fn bench(args: &crate::demo::BenchArgs) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The page of the whole, then one for each command.
 fn man() -> Result<ExitCode, Failure> {
-    let page = clap_mangen::Man::new(Cli::command());
-    page.render(&mut std::io::stdout()).map_err(|cause| Failure::usage(cause.to_string()))?;
-    Ok(ExitCode::SUCCESS)
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match render_pages(&command, &mut out).and_then(|()| out.flush()) {
+        // Whoever read the pages has had enough.
+        Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(cause) => Err(Failure::usage(cause.to_string())),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn render_pages(command: &clap::Command, out: &mut impl Write) -> std::io::Result<()> {
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    command.get_subcommands().filter(|sub| !sub.is_hide_set()).try_for_each(|sub| render_pages(sub, out))
 }
 
 /// Why a command failed: what a person is told, and the exit code.
@@ -199,13 +212,62 @@ fn runtime() -> tokio::runtime::Runtime {
 mod tests {
     use super::*;
 
+    /// Commands that do something, with their names as they are typed.
+    fn commands(command: &clap::Command, name: &str, found: &mut Vec<(String, clap::Command)>) {
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            let name = format!("{name} {}", sub.get_name());
+            commands(sub, &name, found);
+            found.push((name, sub.clone()));
+        }
+    }
+
     #[test]
     fn the_command_line_is_well_formed_and_every_command_has_an_example() {
         let command = Cli::command();
         command.clone().debug_assert();
-        for sub in command.get_subcommands().filter(|sub| !["completions", "man", "help"].contains(&sub.get_name())) {
+        let mut found = Vec::new();
+        commands(&command, "earful", &mut found);
+        assert!(found.iter().any(|(name, _)| name == "earful deliveries retry"));
+        for (name, sub) in found {
             let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("Example"), "`earful {} --help` has no example", sub.get_name());
+            assert!(help.contains("Example") && help.contains(&name), "`{name} --help` has no example: {help}");
+        }
+    }
+
+    #[test]
+    fn what_another_program_may_read_is_also_told_as_json() {
+        let mut found = Vec::new();
+        commands(&Cli::command(), "earful", &mut found);
+        let takes_json = |name: &str| {
+            let (_, command) = found.iter().find(|(found, _)| found == name).unwrap();
+            command.get_arguments().any(|argument| argument.get_long() == Some("json"))
+        };
+        for name in [
+            "check",
+            "projects",
+            "match",
+            "search",
+            "status",
+            "deliveries list",
+            "deliveries retry",
+            "endpoint test",
+            "backup",
+            "index rebuild",
+            "bench",
+        ] {
+            assert!(takes_json(&format!("earful {name}")), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_manual_has_a_page_for_every_command() {
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
+        let mut pages = Vec::new();
+        render_pages(&command, &mut pages).unwrap();
+        let pages = String::from_utf8(pages).unwrap();
+        for name in ["earful", "earful-run", "earful-deliveries", "earful-deliveries-retry", "earful-index-rebuild"] {
+            assert!(pages.contains(&format!(".TH {name} ")), "no page for {name}");
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) struct SearchArgs {
 #[derive(Subcommand)]
 pub(super) enum DeliveriesCommand {
     /// List them, oldest first.
+    #[command(after_help = "Example:\n  earful deliveries list --state dead --endpoint care --json")]
     List {
         #[arg(long)]
         endpoint: Option<String>,
@@ -46,9 +47,13 @@ pub(super) enum DeliveriesCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show one with its body.
+    /// Show one with its body, as JSON.
+    #[command(after_help = "Example:\n  earful deliveries show dlv_5xrbn053vfqv5ecvs8vt3g3wdf")]
     Show { id: String },
     /// Make dead letters wait again; all conditions that are given must hold.
+    #[command(
+        after_help = "Examples:\n  earful deliveries retry --endpoint care --since 2026-11-25T00:00:00Z\n  earful deliveries retry dlv_5xrbn053vfqv5ecvs8vt3g3wdf"
+    )]
     Retry {
         #[arg(long)]
         endpoint: Option<String>,
@@ -61,6 +66,8 @@ pub(super) enum DeliveriesCommand {
         /// Created before this time.
         #[arg(long)]
         until: Option<String>,
+        #[arg(long)]
+        json: bool,
         ids: Vec<String>,
     },
 }
@@ -68,13 +75,19 @@ pub(super) enum DeliveriesCommand {
 #[derive(Subcommand)]
 pub(super) enum EndpointCommand {
     /// Send an endpoint.test event through the endpoint's queue.
-    Test { endpoint: String },
+    #[command(after_help = "Example:\n  earful endpoint test care && earful status")]
+    Test {
+        endpoint: String,
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Subcommand)]
 pub(super) enum IndexCommand {
     /// Build the index anew from the store; answers when it is done.
-    Rebuild,
+    #[command(after_help = "Example:\n  earful index rebuild")]
+    Rebuild(super::JsonArgs),
 }
 
 #[derive(Args)]
@@ -82,6 +95,8 @@ pub(super) struct BackupArgs {
     /// A directory that does not exist.
     #[arg(value_hint = ValueHint::DirPath)]
     target: PathBuf,
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn search(config: &Path, args: &SearchArgs) -> Result<ExitCode, Failure> {
@@ -227,37 +242,46 @@ pub(super) fn deliveries(config: &Path, command: DeliveriesCommand) -> Result<Ex
             println!("{delivery:#}");
             Ok(ExitCode::SUCCESS)
         }
-        DeliveriesCommand::Retry { endpoint, query, since, until, ids } => {
+        DeliveriesCommand::Retry { endpoint, query, since, until, json, ids } => {
             endpoint.as_deref().map_or(Ok(()), |endpoint| known_endpoint(config, endpoint))?;
             let request = crate::api::RetryRequest { endpoint, ids, query, since, until };
             let answer: Value = client::post(config, "/v1/deliveries/retry", &request)?;
-            println!("{} deliveries wait again", answer["retried"]);
-            Ok(ExitCode::SUCCESS)
+            Ok(show_answer(json, &answer, &format!("{} deliveries wait again", answer["retried"])))
         }
     }
 }
 
+/// What a command came to, for a program or for a person.
+fn show_answer(json: bool, answer: &Value, sentence: &str) -> ExitCode {
+    if json {
+        println!("{answer}");
+    } else {
+        println!("{sentence}");
+    }
+    ExitCode::SUCCESS
+}
+
 pub(super) fn endpoint(config: &Path, command: EndpointCommand) -> Result<ExitCode, Failure> {
-    let EndpointCommand::Test { endpoint } = command;
+    let EndpointCommand::Test { endpoint, json } = command;
     known_endpoint(config, &endpoint)?;
     let answer: Value = client::post(config, &format!("/v1/endpoints/{endpoint}/test"), &serde_json::json!({}))?;
-    println!("{} is queued for {endpoint}; `earful status` shows when it is delivered", text(&answer["id"]));
-    Ok(ExitCode::SUCCESS)
+    let sentence =
+        format!("{} is queued for {endpoint}; `earful status` shows when it is delivered", text(&answer["id"]));
+    Ok(show_answer(json, &answer, &sentence))
 }
 
 pub(super) fn backup(config: &Path, args: &BackupArgs) -> Result<ExitCode, Failure> {
     let target = std::path::absolute(&args.target).map_err(|cause| Failure::usage(cause.to_string()))?;
     let answer: Value = client::post(config, "/v1/backup", &serde_json::json!({ "target": target }))?;
-    println!("{}: {} MB", target.display(), answer["bytes"].as_u64().unwrap_or(0) >> 20);
-    Ok(ExitCode::SUCCESS)
+    let sentence = format!("{}: {} MB", target.display(), answer["bytes"].as_u64().unwrap_or(0) >> 20);
+    Ok(show_answer(args.json, &answer, &sentence))
 }
 
 pub(super) fn index(config: &Path, command: IndexCommand) -> Result<ExitCode, Failure> {
-    let IndexCommand::Rebuild = command;
+    let IndexCommand::Rebuild(args) = command;
     let told = |status: &Value| {
         format!("building the index anew: {} mentions, {} rows behind", status["indexed"], status["index_lag_rows"])
     };
     let answer: Value = client::post_watched(config, "/v1/index/rebuild", &serde_json::json!({}), told)?;
-    println!("{} mentions are indexed", answer["mentions"]);
-    Ok(ExitCode::SUCCESS)
+    Ok(show_answer(args.json, &answer, &format!("{} mentions are indexed", answer["mentions"])))
 }
