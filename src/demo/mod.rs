@@ -4,6 +4,8 @@
 mod bench;
 mod script;
 mod show;
+mod summary;
+mod tape;
 
 pub use bench::{BenchArgs, Figures, bench};
 pub use script::{DemoArgs, demo};

@@ -14,14 +14,15 @@ use crate::clock;
 use crate::model::Timestamp;
 use crate::rig::daemon::{Daemon, Launch};
 use crate::rig::feeds::Site;
-use crate::rig::jetstream::{Pace, PlayedEvent, Server};
+use crate::rig::jetstream::{Pace, Server};
 use crate::rig::receiver::Receiver;
 use crate::sinks::sign::Secret;
 
 use super::show;
+use super::summary::{self, Summary};
+use super::tape::Tape;
 
-const RECORDING: &str = include_str!("../../tests/data/demo/recording.ndjson");
-const PROJECTS: [(&str, &str); 3] = [
+pub(super) const PROJECTS: [(&str, &str); 3] = [
     ("vellano-care", include_str!("../../config/projects/vellano-care.toml")),
     ("brisko-brand", include_str!("../../config/projects/brisko-brand.toml")),
     ("lumavia-travel", include_str!("../../config/projects/lumavia-travel.toml")),
@@ -58,46 +59,37 @@ pub fn demo(args: &DemoArgs) -> Result<ExitCode, String> {
     outcome.map(|adds_up| if adds_up { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-struct Demo {
+pub(super) struct Demo {
     stream: Server,
     site: Site,
-    receivers: BTreeMap<&'static str, Receiver>,
-    daemon: Daemon,
-    /// Events of each kind in the recording.
-    played: Played,
+    pub(super) receivers: BTreeMap<&'static str, Receiver>,
+    pub(super) daemon: Daemon,
+    /// What has to come of it.
+    pub(super) tape: Tape,
     now: Timestamp,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Played {
-    creates: u64,
-    updates: u64,
-    deletes: u64,
-    others: u64,
-    end_ms: u64,
 }
 
 impl Demo {
     async fn play(directory: &Path) -> Result<bool, String> {
         let mut demo = Self::set_up(directory).await?;
-        let half = Duration::from_millis(demo.played.end_ms / 2);
+        let half = Duration::from_millis(demo.tape.end_ms / 2);
         tokio::time::sleep(half).await;
         println!("\n  killing the daemon (process {}) with SIGKILL, in the middle of it …", demo.daemon.id());
         demo.daemon = demo.daemon.kill_and_restart().await?;
         println!("  … and it runs again (process {}), on the same store\n", demo.daemon.id());
         demo.serve_feeds(1);
         demo.until_settled().await?;
-        let adds_up = demo.summary().await?;
+        let adds_up = Summary::of(&demo).await?.adds_up(&demo.tape);
         demo.daemon.stop().await?;
         Ok(adds_up)
     }
 
     async fn set_up(directory: &Path) -> Result<Self, String> {
         let io = |cause: std::io::Error| cause.to_string();
-        let (events, played) = read_recording()?;
+        let (events, tape) = Tape::read()?;
         println!(
             "earful demo: {} posts in 27 languages ({} edits, {} deletions) as a live stream, two feeds, two webhooks",
-            played.creates, played.updates, played.deletes
+            tape.creates, tape.updates, tape.deletes
         );
         println!("+ matched  ~ updated  − deleted · endpoint · lag · language · project/query · text\n");
         let stream = Server::start(events, Pace::Own).await.map_err(io)?;
@@ -121,7 +113,7 @@ impl Demo {
         let now = clock::now();
         put_feeds(&site, 0, &site.base(), now);
         let daemon = Daemon::start(launch(directory)?).await?;
-        Ok(Self { stream, site, receivers, daemon, played, now })
+        Ok(Self { stream, site, receivers, daemon, tape, now })
     }
 
     fn serve_feeds(&self, version: usize) {
@@ -152,89 +144,23 @@ impl Demo {
         let stream = &status["sources"]["stream"]["totals"];
         let feeds = &status["sources"]["feeds"]["totals"];
         let pending: u64 = endpoints(status).map(|endpoint| number(&endpoint["pending"])).sum();
-        number(&stream["posts_created"]) >= self.played.creates
-            && number(&stream["posts_deleted"]) >= self.played.deletes
+        number(&stream["posts_created"]) >= self.tape.creates
+            && number(&stream["posts_edited"]) >= self.tape.updates
+            && number(&stream["posts_deleted"]) >= self.tape.deletes
             && number(&feeds["posts_edited"]) >= 2
             && number(&feeds["posts_deleted"]) >= 1
+            && summary::erased(status) >= self.tape.erased
+            && number(&status["index_lag_rows"]) == 0
             && pending == 0
-    }
-
-    /// Prints what came in and what went out. Returns whether it adds up.
-    async fn summary(&self) -> Result<bool, String> {
-        let status = self.daemon.status().await?;
-        let sum = |key: &str| endpoints(&status).map(|endpoint| number(&endpoint[key])).sum::<u64>();
-        let (created, delivered, superseded, dead, pending) =
-            (sum("created"), sum("delivered"), sum("superseded"), sum("dead"), sum("pending"));
-        let stats: Vec<_> = self.receivers.values().map(Receiver::stats).collect();
-        let total = |count: fn(&crate::rig::receiver::Stats) -> u64| stats.iter().map(count).sum::<u64>();
-        let (requests, repeated, bad) =
-            (total(|stats| stats.requests), total(|stats| stats.repeated), total(|stats| stats.bad_signature));
-        let conflicting = total(|stats| stats.conflicting_body);
-        let verified: u64 = self.receivers.values().map(|receiver| receiver.accepted().len() as u64).sum();
-        // A withdrawn delivery may have been on the wire already; it was verified then, and is not counted as lost.
-        let lost = delivered.saturating_sub(verified);
-        let stream = &status["sources"]["stream"]["totals"];
-        let posts_in = number(&stream["posts_created"]);
-        println!(
-            "\nposts in    {posts_in} of {} from the stream, {} from feeds; {} edits, {} deletions, {} erased with their account; {} seen twice after the kill",
-            self.played.creates,
-            number(&status["sources"]["feeds"]["totals"]["posts_created"]),
-            number(&status["totals"]["posts_edited"]),
-            number(&status["totals"]["posts_deleted"]),
-            number(&status["totals"]["posts_deleted"]).saturating_sub(
-                number(&stream["posts_deleted"]) + number(&status["sources"]["feeds"]["totals"]["posts_deleted"])
-            ),
-            number(&stream["posts_unchanged"])
-        );
-        println!("matched     {} mentions", number(&status["totals"]["mentions_created"]));
-        println!(
-            "deliveries  {created} = {delivered} delivered + {superseded} superseded + {dead} dead + {pending} pending"
-        );
-        println!(
-            "verified    {verified} by signature, in {requests} requests; {repeated} repeated, {bad} bad, {conflicting} conflicting"
-        );
-        println!("lost {lost}");
-        let checks = [
-            ("every post of the stream came in once", posts_in == self.played.creates),
-            ("every edit and deletion was seen", number(&stream["posts_deleted"]) >= self.played.deletes),
-            ("mentions were found", number(&status["totals"]["mentions_created"]) > 100),
-            ("created = delivered + superseded + dead + pending", created == delivered + superseded + dead + pending),
-            ("nothing is pending and nothing dead", pending + dead == 0),
-            ("every delivery was verified", verified >= delivered && verified <= delivered + superseded),
-            ("no signature was bad, no id had two bodies", bad + conflicting == 0),
-            ("lost 0", lost == 0),
-        ];
-        for (what, holds) in checks.iter().filter(|(_, holds)| !holds) {
-            println!("DOES NOT ADD UP: {what}: {holds}");
-        }
-        Ok(checks.iter().all(|(_, holds)| *holds))
     }
 }
 
-fn endpoints(status: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn endpoints(status: &Value) -> impl Iterator<Item = &Value> {
     status["endpoints"].as_object().into_iter().flat_map(|endpoints| endpoints.values())
 }
 
-fn number(value: &Value) -> u64 {
+pub(super) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or(0)
-}
-
-fn read_recording() -> Result<(Vec<PlayedEvent>, Played), String> {
-    let mut events = Vec::new();
-    let mut played = Played::default();
-    for line in RECORDING.lines() {
-        let mut recorded: Value = serde_json::from_str(line).map_err(|cause| format!("the recording: {cause}"))?;
-        let body = recorded["body"].take();
-        match body["commit"]["operation"].as_str() {
-            Some("create") => played.creates += 1,
-            Some("update") => played.updates += 1,
-            Some("delete") => played.deletes += 1,
-            _ => played.others += 1,
-        }
-        played.end_ms = number(&recorded["at_ms"]);
-        events.push(PlayedEvent { at_ms: played.end_ms, body });
-    }
-    Ok((events, played))
 }
 
 fn put_feeds(site: &Site, version: usize, base: &str, now: Timestamp) {
@@ -309,11 +235,5 @@ mod tests {
             Timestamp::from_millis(3_600_000),
         );
         assert_eq!(filled, "http://x/a 1970-01-01T00:55:00.000Z Wed, 31 Dec 1969 23:55:00 -0000");
-    }
-
-    #[test]
-    fn the_recording_is_whole() {
-        let (events, played) = read_recording().unwrap();
-        assert!(played.creates >= 600 && events.is_sorted_by_key(|event| event.at_ms));
     }
 }
