@@ -26,6 +26,12 @@ test: system tools ## Every check: ten minutes warm, half an hour the first time
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	$(TEST_ENVIRONMENT) EARFUL_REQUIRE_REAL=1 cargo test $(CARGO_FLAGS) --lib --bins --test it
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
+	@if command -v systemd-analyze >/dev/null; then \
+		echo "rating the exposure of systemd/earful.service"; \
+		systemd-analyze security --offline=true --threshold=20 --no-pager systemd/earful.service >$(TOOLS)/exposure.txt || \
+			{ cat $(TOOLS)/exposure.txt; exit 1; }; \
+		tail -n 1 $(TOOLS)/exposure.txt; \
+	else echo "no systemd-analyze: the exposure of systemd/earful.service is not rated"; fi
 	@echo "all checks passed"
 
 build: system ## The binary
