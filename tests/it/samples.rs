@@ -1,22 +1,29 @@
-//! Recordings of real servers, where they are at hand: a stream's events and the feeds of ten programs.
+//! Recordings of real servers, where they are at hand: a stream's events and the feeds of ten programs, read by the
+//! rooms that they are for, and by the real binary.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use earful::api::socket_path;
 use earful::fetch::Client;
 use earful::fetch::guard::Guard;
 use earful::inlet::Inlet;
-use earful::model::{AuthorStatus, Post, PostEvent, PostKind, Rejected, Timestamp, Wire};
+use earful::model::{AuthorStatus, Post, PostEvent, PostId, PostKind, Rejected, Timestamp, Wire};
 use earful::normalize::{self, feed::Body};
+use earful::rig::daemon::{Daemon, Launch};
 use earful::rig::feeds::Site;
 use earful::sources::Source;
 use earful::sources::feeds::{FeedType, Feeds, FeedsSettings, Trouble};
+use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 const ARRIVAL_MAX: Duration = Duration::from_secs(20);
+/// Files with events of the first wire, one a line, as a real Jetstream sent them.
+const STREAMS: [&str; 2] = ["jetstream/corpus_expected_v1.jsonl", "jetstream/golden_v1.jsonl"];
 
 /// Feeds as they were served, with the entries that each of them has.
 const FEEDS: [(&str, &str, usize); 16] = [
@@ -182,4 +189,129 @@ async fn every_entry_of_the_feeds_of_real_programs_becomes_a_post() {
         counted += expected;
     }
     println!("{} feeds of real programs, {counted} entries", FEEDS.len());
+}
+
+/// A directory for the binary: a project with this query, whose mentions go to a file.
+struct House(tempfile::TempDir);
+
+impl House {
+    fn new(query: &str, sources: &str) -> Self {
+        let house = Self(tempfile::tempdir().unwrap());
+        let config = format!(
+            "[api]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"\"\n\n[disk]\nfree_min_mb = 0\nfree_min_percent = 0\nfree_red_mb = 0\n\
+             ballast_mb = 0\n\n[egress]\nallow = [\"127.0.0.0/8\"]\n\n[endpoint.file]\nkind = \"ndjson\"\npath = \"mentions.ndjson\"\n\n{sources}"
+        );
+        std::fs::write(house.path("earful.toml"), config).unwrap();
+        std::fs::create_dir(house.path("projects")).unwrap();
+        let project = format!("query_language = 1\nendpoints = [\"file\"]\n[query.all]\ntext = '{query}'\n");
+        std::fs::write(house.path("projects/all.toml"), project).unwrap();
+        house
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn launch(&self) -> Launch {
+        Launch {
+            binary: env!("CARGO_BIN_EXE_earful").into(),
+            config: self.path("earful.toml"),
+            socket: socket_path(&self.path("data")),
+            environment: Vec::new(),
+        }
+    }
+
+    /// The events that were delivered, in their order.
+    fn delivered(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.path("mentions.ndjson")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// Every post of a stream with its text, by its id, and how many are deleted: from the events as they are, without our
+/// own reader.
+fn told_by(events: &[Value]) -> (BTreeMap<String, String>, usize) {
+    let (mut posts, mut deleted) = (BTreeMap::new(), 0);
+    for event in events.iter().filter(|event| event["commit"]["collection"] == "app.bsky.feed.post") {
+        let commit = &event["commit"];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let uri = format!("at://{}/app.bsky.feed.post/{}", text(&event["did"]), text(&commit["rkey"]));
+        match commit["operation"].as_str() {
+            Some("delete") => deleted += 1,
+            _ => drop(posts.insert(PostId::of("bluesky", &uri).to_string(), text(&commit["record"]["text"]))),
+        }
+    }
+    (posts, deleted)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_binary_delivers_every_post_of_a_recorded_stream() {
+    let Some(samples) = samples() else { return };
+    let lines = STREAMS.map(|file| std::fs::read_to_string(samples.join(file)).unwrap()).concat();
+    let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (posts, deleted) = told_by(&events);
+    let house = House::new("site:bsky.app", "");
+    let line =
+        |(at, event): (usize, &Value)| format!("{}\n", json!({ "at_ms": at, "wire": "jetstream", "body": event }));
+    let tape = house.path("tape.ndjson");
+    std::fs::write(&tape, events.iter().enumerate().map(line).collect::<String>()).unwrap();
+    let mut command = Command::new(house.launch().binary);
+    command.arg("replay").arg(&tape).arg("--config").arg(house.path("earful.toml"));
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let delivered = house.delivered();
+    let told = |event: &Value| {
+        let data = &event["data"];
+        assert_eq!(event["type"], "mention.matched", "{event}");
+        (data["id"].as_str().unwrap().to_owned(), data["content"]["text"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(delivered.len(), posts.len());
+    assert_eq!(delivered.iter().map(told).collect::<BTreeMap<_, _>>(), posts);
+    let daemon = Daemon::start(house.launch()).await.unwrap();
+    let totals = daemon.status().await.unwrap()["totals"].clone();
+    let count = |name: &str| totals[name].as_u64().unwrap_or(0) as usize;
+    assert_eq!((count("events"), count("posts_created")), (events.len(), posts.len()), "{totals}");
+    assert_eq!(count("posts_deleted"), deleted, "{totals}");
+    daemon.stop().await.unwrap();
+    println!("a recorded stream through the binary: {} events, {} posts", events.len(), posts.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_binary_delivers_every_entry_of_the_feeds_of_real_programs() {
+    let Some(samples) = samples() else { return };
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let site = Site::start().await.unwrap();
+    let paths: Vec<String> = FEEDS.iter().map(|(file, ..)| format!("/{file}")).collect();
+    for ((file, content_type, _), path) in FEEDS.iter().zip(&paths) {
+        site.put(path, content_type, std::fs::read_to_string(samples.join(file)).unwrap());
+    }
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let found: Vec<PostEvent> = poll_all(&site, &paths).await.into_values().flatten().map(Result::unwrap).collect();
+    let posts = posts(&found);
+    let ids: BTreeSet<String> = posts.iter().map(|post| post.id.to_string()).collect();
+    // An entry without a date may be of any age: a first poll keeps it and tells nobody.
+    let dated = posts.iter().filter(|post| post.published_at.is_some());
+    let dated: BTreeSet<String> = dated.map(|post| post.id.to_string()).collect();
+    let sites: BTreeSet<&str> = posts.iter().map(|post| &*post.site).collect();
+    let query = sites.iter().map(|site| format!("site:{site}")).collect::<Vec<_>>().join(" OR ");
+    let urls: Vec<String> = paths.iter().map(|path| format!("{}{path}", site.base())).collect();
+    let sources = format!("[source.feeds]\nkind = \"feeds\"\nurls = {urls:?}\nfirst_poll_age_max_h = 87600\n");
+    let house = House::new(&query, &sources);
+    let daemon = Daemon::start(house.launch()).await.unwrap();
+    let is_read = |status: &Value| {
+        let endpoint = &status["endpoints"]["file"];
+        status["sources"]["feeds"]["totals"]["events"].as_u64() >= Some(posts.len() as u64)
+            && endpoint["delivered"].as_u64() >= Some(dated.len() as u64)
+            && endpoint["pending"] == 0
+    };
+    let status = daemon.wait_until(ARRIVAL_MAX, is_read).await.unwrap();
+    let totals = &status["sources"]["feeds"]["totals"];
+    assert_eq!((&totals["events"], &totals["posts_created"]), (&json!(posts.len()), &json!(ids.len())), "{totals}");
+    let delivered = house.delivered();
+    let told: BTreeSet<String> =
+        delivered.iter().map(|event| event["data"]["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(told, dated);
+    daemon.stop().await.unwrap();
+    println!("feeds through the binary: {} entries, {} posts, {} told", posts.len(), ids.len(), dated.len());
 }
