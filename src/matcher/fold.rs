@@ -9,7 +9,7 @@ use unicode_normalization::char::{canonical_combining_class, compose, is_combini
 use unicode_script::{Script, UnicodeScript};
 
 /// A set of facts about one character, as bits.
-pub(super) type Kind = u16;
+pub(super) type Kind = u32;
 
 /// Letter, mark, digit or underscore.
 pub(super) const WORD: Kind = 1;
@@ -43,7 +43,11 @@ const DECOMPOSED_LETTERS_MAX: usize = 18;
 /// Marks of one letter that are counted.
 const MARKS_MAX: u16 = 1000;
 
-/// Up to three marks of one letter, in order of their code points, 21 bits each; further marks are not told apart.
+/// Marks of one letter that are told apart.
+const MARKS_TOLD_MAX: usize = 7;
+const MARK_BITS: usize = 9;
+
+/// The first seven marks of one letter in order of their code points, nine bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub(super) struct Marks(u64);
 
@@ -53,10 +57,37 @@ impl Marks {
     }
 
     fn add(&mut self, mark: char) {
-        let mut marks = [self.0 & 0x1f_ffff, (self.0 >> 21) & 0x1f_ffff, (self.0 >> 42) & 0x1f_ffff, u64::from(mark)];
-        marks.sort_unstable_by(|a, b| b.cmp(a));
-        self.0 = marks[0] | (marks[1] << 21) | (marks[2] << 42);
+        let held = |place: usize| (self.0 >> (place * MARK_BITS)) & ((1 << MARK_BITS) - 1);
+        let mut marks: [u64; MARKS_TOLD_MAX + 1] = std::array::from_fn(|place| match place {
+            MARKS_TOLD_MAX => mark_number(mark),
+            _ => held(place),
+        });
+        // No mark is 0, which comes last.
+        marks.sort_unstable_by_key(|number| number.wrapping_sub(1));
+        let told = marks.iter().take(MARKS_TOLD_MAX).enumerate();
+        self.0 = told.fold(0, |told, (place, number)| told | (number << (place * MARK_BITS)));
     }
+}
+
+/// Where the marks of letters lie. Together they are fewer than nine bits can number.
+const MARK_RANGES: [(char, char); 5] = [
+    ('\u{300}', '\u{36f}'),
+    ('\u{1ab0}', '\u{1aff}'),
+    ('\u{1dc0}', '\u{1dff}'),
+    ('\u{20d0}', '\u{20ff}'),
+    ('\u{fe20}', '\u{fe2f}'),
+];
+
+/// Marks numbered from 1 in order of their code points.
+fn mark_number(mark: char) -> u64 {
+    let mut number = 1;
+    for (first, last) in MARK_RANGES {
+        if mark <= last {
+            return number + u64::from(mark as u32 - (first as u32).min(mark as u32));
+        }
+        number += u64::from(last as u32 - first as u32 + 1);
+    }
+    number
 }
 
 /// A base letter in lower case, with the marks upon it.
@@ -98,6 +129,10 @@ pub(super) struct Entry {
     /// The base in its loosest form; none for marks and for what is ignored.
     pub loose: Option<char>,
     pub kind: Kind,
+    /// The class by which Unicode orders it among the marks of one letter; 0 for what is not moved.
+    pub class: u8,
+    /// Where its letter has marks already.
+    places: u8,
 }
 
 const PAGE: usize = 256;
@@ -116,22 +151,30 @@ pub(super) fn entry(character: char) -> &'static Entry {
     &page[code % PAGE]
 }
 
-const NOTHING: Entry = Entry { letter: Letter { base: '\0', marks: Marks(0) }, loose: None, kind: IGNORED };
+const NOTHING: Entry =
+    Entry { letter: Letter { base: '\0', marks: Marks(0) }, loose: None, kind: IGNORED, class: 0, places: 0 };
 
 fn describe(character: char) -> Entry {
     let mut kind = kind_of(character);
+    let mut marks = simple_marks(character);
+    let first = marks.next().unwrap_or(character);
+    let class = canonical_combining_class(first);
     if kind & (IGNORED | MARK) != 0 {
-        return Entry { letter: Letter::plain(full_width(character)), loose: None, kind };
+        let mut letter = Letter::plain(first);
+        marks.for_each(|mark| letter.marks.add(mark));
+        return Entry { letter, loose: None, kind, class, places: place(first) };
     }
-    let letters = decompose(character);
+    let (letters, places) = decompose(character);
     if letters.len() > 1 {
         kind |= SEVERAL;
     }
     let letter = letters.first().copied().unwrap_or(Letter::plain(character));
-    if is_joint(letter.base) {
-        kind |= JOINT;
-    }
-    Entry { letter, loose: Some(loosest(letter.base)), kind }
+    Entry { letter, loose: Some(loosest(letter.base)), kind: kind | joint(letter), class, places }
+}
+
+/// Whether a letter is a joint, as a fact.
+fn joint(letter: Letter) -> Kind {
+    if is_joint(letter.base) { JOINT } else { 0 }
 }
 
 fn kind_of(character: char) -> Kind {
@@ -176,9 +219,11 @@ fn is_joint(character: char) -> bool {
     matches!(character, '\'' | '’' | 'ʼ' | '`' | '-' | '‐' | '‑' | '–')
 }
 
-/// Soft hyphens, joiners, variation selectors, trade mark signs, tatweel.
+/// Soft hyphens, joiners, variation selectors, trade mark signs; tatweel, with harakat upon it too.
 fn is_ignored(character: char) -> bool {
-    matches!(character, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '™' | '℠' | '\u{640}')
+    matches!(character,
+        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '™' | '℠' | '\u{640}' | '\u{fcf2}'..='\u{fcf4}' | '\u{fe71}'
+        | '\u{fe77}' | '\u{fe79}' | '\u{fe7b}' | '\u{fe7d}' | '\u{fe7f}')
         || is_variation(character)
 }
 
@@ -194,11 +239,7 @@ fn is_unwritten(character: char) -> bool {
 /// Whether a character is a mark of the letter before it. Other combining characters, as the vowels of Thai and of
 /// Devanagari, are letters.
 fn is_mark(character: char) -> bool {
-    let known = matches!(
-        character,
-        '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}'
-            | '\u{fe20}'..='\u{fe2f}'
-    );
+    let known = MARK_RANGES.iter().any(|&(first, last)| (first..=last).contains(&character));
     known && is_combining_mark(character) || is_voicing(character) || is_unwritten(character)
 }
 
@@ -207,36 +248,58 @@ fn is_voicing(character: char) -> bool {
     matches!(character, '\u{3099}' | '\u{309a}' | 'ﾞ' | 'ﾟ')
 }
 
-/// The voicing marks of half-width kana are those of kana.
-fn full_width(mark: char) -> char {
-    match mark {
-        'ﾞ' => '\u{3099}',
-        'ﾟ' => '\u{309a}',
-        other => other,
-    }
+/// What a mark is compared as: the voicing marks of half-width kana are those of kana, and one mark is two.
+fn simple_marks(mark: char) -> impl Iterator<Item = char> {
+    let (first, second) = match mark {
+        'ﾞ' => ('\u{3099}', None),
+        'ﾟ' => ('\u{309a}', None),
+        '\u{340}' => ('\u{300}', None),
+        '\u{341}' => ('\u{301}', None),
+        '\u{343}' => ('\u{313}', None),
+        '\u{344}' => ('\u{308}', Some('\u{301}')),
+        other => (other, None),
+    };
+    std::iter::once(first).chain(second)
 }
 
-/// The letters of one character that is neither a mark nor ignored.
-fn decompose(character: char) -> Vec<Letter> {
+/// The letters of one character that is neither a mark nor ignored, and where the last of them has marks. What Unicode
+/// writes in parentheses (`㈜`) is what stands in them.
+fn decompose(character: char) -> (Vec<Letter>, u8) {
     if matches!(character, '\u{ac00}'..='\u{d7a3}') {
-        return vec![Letter::plain(character)];
+        return (vec![Letter::plain(character)], 0);
     }
     let mut letters: Vec<Letter> = Vec::new();
-    for part in std::iter::once(character).nfkd().take(DECOMPOSED_LETTERS_MAX) {
-        if is_ignored(part) {
-            continue;
-        }
+    let mut places = 0;
+    let parts: Vec<char> = std::iter::once(character).nfkd().take(DECOMPOSED_LETTERS_MAX).collect();
+    let parts = match parts.as_slice() {
+        ['(', inside @ .., ')'] => inside,
+        parts => parts,
+    };
+    for &part in parts.iter().filter(|&&part| !is_ignored(part)) {
         if is_mark(part) {
             if !letters.last_mut().is_some_and(|letter| letter.take(part, true)) {
                 letters.push(Letter::plain(part));
             }
+            places |= place(part);
             continue;
         }
-        for upper in part.to_uppercase() {
+        if let Some(syllable) = letters.last().and_then(|letter| compose_syllable(*letter, part)) {
+            letters.pop();
+            letters.push(syllable);
+            continue;
+        }
+        places = 0;
+        for upper in part.to_lowercase().flat_map(char::to_uppercase) {
             letters.extend(upper.to_lowercase().filter(|&lower| !is_mark(lower)).map(special));
         }
     }
-    letters
+    (letters, places)
+}
+
+/// The syllable that a Hangul letter makes with the vowel or the final after it.
+fn compose_syllable(letter: Letter, after: char) -> Option<Letter> {
+    let joins = matches!(after, '\u{1161}'..='\u{11ff}') && letter.marks.is_empty();
+    joins.then(|| compose(letter.base, after)).flatten().map(Letter::plain)
 }
 
 /// Letters whose mark does not decompose, and letters that are written in several ways.
@@ -284,55 +347,131 @@ fn place(mark: char) -> u8 {
     }
 }
 
+/// A letter of a text that may yet be joined by what follows it.
+struct Held {
+    letter: Letter,
+    loose: Option<char>,
+    kind: Kind,
+    bytes: Range<usize>,
+    /// Where it has marks already.
+    places: u8,
+}
+
+impl Held {
+    /// Joins a mark, or a part of a Hangul syllable, if it belongs to this letter.
+    fn join(&mut self, character: char, entry: &Entry, bytes: &Range<usize>) -> bool {
+        if entry.kind & MARK != 0 {
+            let is_taken = simple_marks(character).all(|mark| {
+                let place = place(mark);
+                let is_taken = self.letter.take(mark, self.places & place == 0);
+                self.places |= place;
+                is_taken
+            });
+            if is_taken {
+                self.kind |= MARKED;
+                self.bytes.end = bytes.end;
+            }
+            return is_taken;
+        }
+        if entry.kind & JAMO == 0 || self.kind & HANGUL == 0 || self.kind & MARKED != 0 {
+            return false;
+        }
+        let Some(syllable) = compose_syllable(self.letter, character) else { return false };
+        (self.letter, self.loose, self.bytes.end) = (syllable, Some(syllable.base), bytes.end);
+        true
+    }
+}
+
 /// Calls back with each letter of `text`, its loosest base, its kind and the bytes it stands at. Marks come upon the
-/// letter before them, and widen its bytes; a character of several letters gives them all at the same bytes.
-pub(super) fn for_each_letter(text: &str, mut found: impl FnMut(Letter, Option<char>, Kind, Range<usize>)) {
-    let mut held: Option<(Letter, Option<char>, Kind, Range<usize>)> = None;
-    // Where the letter that is held has marks already.
-    let mut places = 0;
+/// letter before them, and widen its bytes; a character of several letters gives them all at the same bytes. What
+/// Unicode orders among marks is given in that order, at the bytes of the whole run if it was in another.
+pub(super) fn for_each_letter(text: &str, found: impl FnMut(Letter, Option<char>, Kind, Range<usize>)) {
+    let mut reader = Reader { found, held: None };
+    // Up to here marks are known to be in order, and up to here they were read already.
+    let (mut ordered, mut read) = (0, 0);
     for (at, character) in text.char_indices() {
-        let entry = entry(character);
-        let bytes = at..at + character.len_utf8();
-        if entry.kind & IGNORED != 0 {
+        if at < read {
             continue;
         }
-        if let Some((letter, loose, kind, range)) = &mut held {
-            if entry.kind & MARK != 0 {
-                let place = place(entry.letter.base);
-                if letter.take(entry.letter.base, places & place == 0) {
-                    places |= place;
-                    *kind |= MARKED;
-                    range.end = bytes.end;
-                    continue;
-                }
-            }
-            if entry.kind & *kind & JAMO != 0
-                && *kind & MARKED == 0
-                && let Some(syllable) = compose(letter.base, character)
-            {
-                (letter.base, *loose, range.end) = (syllable, Some(syllable), bytes.end);
+        let entry = entry(character);
+        if entry.class != 0 && at >= ordered {
+            let run = MarkRun::at(text, at);
+            ordered = run.bytes.end;
+            if !run.is_ordered {
+                run.characters().into_iter().for_each(|character| reader.read(character, run.bytes.clone()));
+                read = run.bytes.end;
                 continue;
             }
         }
-        places = 0;
-        if let Some((letter, loose, kind, range)) = held.take() {
-            found(letter, loose, kind, range);
+        reader.read(character, at..at + character.len_utf8());
+    }
+    reader.give();
+}
+
+struct Reader<F> {
+    found: F,
+    held: Option<Held>,
+}
+
+impl<F: FnMut(Letter, Option<char>, Kind, Range<usize>)> Reader<F> {
+    fn read(&mut self, character: char, bytes: Range<usize>) {
+        let entry = entry(character);
+        if entry.kind & IGNORED != 0 || self.held.as_mut().is_some_and(|held| held.join(character, entry, &bytes)) {
+            return;
         }
-        if entry.kind & SEVERAL == 0 {
-            held = Some((entry.letter, entry.loose, entry.kind, bytes));
-            continue;
+        self.give();
+        let Entry { letter, loose, kind, places, .. } = *entry;
+        if kind & SEVERAL == 0 {
+            self.held = Some(Held { letter, loose, kind, bytes, places });
+            return;
         }
-        let letters = decompose(character);
-        for (nth, letter) in letters.iter().enumerate() {
-            if nth + 1 == letters.len() {
-                held = Some((*letter, Some(loosest(letter.base)), entry.kind, bytes.clone()));
-            } else {
-                found(*letter, Some(loosest(letter.base)), entry.kind, bytes.clone());
-            }
+        let (letters, places) = decompose(character);
+        for letter in letters {
+            self.give();
+            let (loose, kind) = (Some(loosest(letter.base)), kind & !JOINT | joint(letter));
+            self.held = Some(Held { letter, loose, kind, bytes: bytes.clone(), places });
         }
     }
-    if let Some((letter, loose, kind, range)) = held {
-        found(letter, loose, kind, range);
+
+    fn give(&mut self) {
+        if let Some(Held { letter, loose, kind, bytes, .. }) = self.held.take() {
+            (self.found)(letter, loose, kind, bytes);
+        }
+    }
+}
+
+/// A run of characters that Unicode orders by their classes, with what is ignored among them.
+pub(super) struct MarkRun<'a> {
+    text: &'a str,
+    pub bytes: Range<usize>,
+    pub is_ordered: bool,
+}
+
+impl<'a> MarkRun<'a> {
+    pub fn at(text: &'a str, start: usize) -> Self {
+        let mut run = Self { text, bytes: start..start, is_ordered: true };
+        let mut highest = 0;
+        for (at, character) in text[start..].char_indices() {
+            let entry = entry(character);
+            if entry.kind & IGNORED != 0 {
+                continue;
+            }
+            if entry.class == 0 {
+                break;
+            }
+            run.is_ordered &= entry.class >= highest;
+            highest = highest.max(entry.class);
+            run.bytes.end = start + at + character.len_utf8();
+        }
+        run
+    }
+
+    /// In their order.
+    fn characters(&self) -> Vec<char> {
+        let mut characters: Vec<char> = self.text[self.bytes.clone()].chars().collect();
+        characters.retain(|&character| entry(character).kind & IGNORED == 0);
+        characters.sort_by_key(|&character| entry(character).class);
+        characters
     }
 }
 

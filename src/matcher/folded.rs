@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::fold::{JAMO, Kind, SEVERAL, WORD, entry, for_each_letter, push};
+use super::fold::{IGNORED, JAMO, Kind, MARK, MarkRun, SEVERAL, WORD, entry, for_each_letter, push};
 
 /// Stands for an address in a folded text. No literal holds it: it is not a byte of UTF-8.
 const ADDRESS: u8 = 0xff;
@@ -33,22 +33,40 @@ impl Folded {
     }
 
     fn read_run(&mut self, text: &str) {
-        let mut rest = text;
+        let mut at = 0;
+        // The letter that what follows may join, and where it is folded to. Marks are known to be in order up to here.
+        let (mut last, mut ordered) = ((0, self.bytes.len()), 0);
         loop {
-            let ascii = rest.bytes().position(|byte| byte >= 0x80).unwrap_or(rest.len());
-            self.bytes.extend(rest.as_bytes()[..ascii].iter().map(u8::to_ascii_lowercase));
-            rest = &rest[ascii..];
-            let Some(character) = rest.chars().next() else { return };
+            let ascii = text.as_bytes()[at..].iter().position(|byte| *byte >= 0x80).unwrap_or(text.len() - at);
+            self.bytes.extend(text.as_bytes()[at..at + ascii].iter().map(u8::to_ascii_lowercase));
+            if ascii > 0 {
+                at += ascii;
+                last = (at, self.bytes.len());
+            }
+            let Some(character) = text[at..].chars().next() else { return };
             let entry = entry(character);
-            if entry.kind & (SEVERAL | JAMO) != 0 {
-                // Letters that join with their neighbours: to the end of the run, by the general way.
-                let end = rest.bytes().position(|byte| byte < 0x80).unwrap_or(rest.len());
-                for_each_letter(&rest[..end], |_, loose, kind, _| self.push(loose, kind));
-                rest = &rest[end..];
+            let mut is_plain = entry.kind & (SEVERAL | JAMO) == 0;
+            if entry.class != 0 && entry.loose.is_some() && at >= ordered {
+                let run = MarkRun::at(text, at);
+                (is_plain, ordered) = (is_plain && run.is_ordered, run.bytes.end);
+            }
+            if is_plain {
+                if entry.kind & (MARK | IGNORED) == 0 {
+                    last = (at, self.bytes.len());
+                }
+                self.push(entry.loose, entry.kind);
+                at += character.len_utf8();
                 continue;
             }
-            self.push(entry.loose, entry.kind);
-            rest = &rest[character.len_utf8()..];
+            // Letters that join with their neighbours: to the end of the run, by the general way.
+            if entry.kind & JAMO != 0 {
+                at = last.0;
+                self.bytes.truncate(last.1);
+            }
+            let end = text.as_bytes()[at..].iter().position(|byte| *byte < 0x80).map_or(text.len(), |length| at + length);
+            for_each_letter(&text[at..end], |_, loose, kind, _| self.push(loose, kind));
+            at = end;
+            last = (at, self.bytes.len());
         }
     }
 

@@ -22,7 +22,7 @@ const SEARCH_COST: usize = 800;
 const AUTOMATON_COST: usize = 250;
 
 /// What a source may have left before a hashtag or a name.
-const SIGNS: [char; 4] = ['#', '＃', '@', '＠'];
+const SIGNS: [char; 6] = ['#', '＃', '﹟', '@', '＠', '﹫'];
 
 /// What programs ask about a post, and what it took to answer.
 struct Asked<'a> {

@@ -98,6 +98,13 @@ pub const VERDICTS: &[(&str, &str, bool)] = &[
     ("ırmak", "IRMAK", true),
     ("irmak", "ırmak", true),
     ("Gröse", "Grose", false),
+    ("strasse", "STRAẞE", true),
+    ("STRAẞE", "Straße", true),
+    ("øre", "o\u{338}re", true),
+    ("đỏ", "d\u{335}o\u{309}", true),
+    ("ế", "e\u{301}\u{302}", true),
+    ("e\u{323}\u{302}\u{301}\u{30c}", "e\u{323}\u{302}\u{301}", false),
+    ("e\u{323}\u{302}\u{301}\u{30c}", "e\u{30c}\u{301}\u{302}\u{323}", true),
     // Cyrillic.
     ("ёлка", "елка", true),
     ("елка", "ЁЛКА", true),
@@ -111,6 +118,7 @@ pub const VERDICTS: &[(&str, &str, bool)] = &[
     ("ўсе", "усе", false),
     ("замок", "за́мок", true),
     ("за́мок", "замок", true),
+    ("вода", "ᲀода", true),
     ("водафон", "Водафон не работает", true),
     ("водафон", "водафоном", false),
     // Greek.
@@ -123,6 +131,9 @@ pub const VERDICTS: &[(&str, &str, bool)] = &[
     ("كتاب", "كِتَابٌ", true),
     ("كِتَاب", "كتاب", true),
     ("كتاب", "كتـــاب", true),
+    ("كتاب", "كت\u{fe77}اب", true),
+    ("كتاب", "كت\u{fcf2}اب", true),
+    ("شيئ", "شيى\u{654}", true),
     ("كتاب", "الكتاب", true),
     ("كتاب", "والكتاب", true),
     ("كتاب", "وَالكتاب", true),
@@ -179,6 +190,10 @@ pub const VERDICTS: &[(&str, &str, bool)] = &[
     ("삼성", "삼성 폰", true),
     ("삼성", "\u{1109}\u{1161}\u{11b7}\u{1109}\u{1165}\u{11bc}", true),
     ("서울", "서울까지!", true),
+    ("주", "㈜카카오", true),
+    ("카카오", "㈜카카오", true),
+    ("가", "㉮", true),
+    ("한국", "하\u{11ab}국", true),
     ("LG", "LG는", false),
     // What is ignored.
     ("vodafone", "Voda\u{ad}fone", true),
@@ -255,6 +270,7 @@ pub const VERDICTS: &[(&str, &str, bool)] = &[
     ("#vodafone", "x#vodafone", false),
     ("#vodafone", "##vodafone", true),
     ("#vodafone", "＃vodafone", true),
+    ("#vodafone", "﹟vodafone", true),
     ("#skoda", "#Škoda", true),
     ("#škoda", "#skoda", false),
     ("#東京", "#東京", true),
@@ -278,6 +294,7 @@ pub const VERDICTS: &[(&str, &str, bool)] = &[
     ("@alice", "@alice. Bye", true),
     ("@alice", "mail@alice", false),
     ("@alice.bsky.social", "hi @alice.bsky.social.", true),
+    ("@alice.bsky.social", "﹫alice․bsky․social", true),
     ("@vodafone-cz", "@vodafone-cz", true),
     ("@vodafone", "@vodafone-cz", false),
     ("@skoda", "＠Škoda", true),
@@ -362,6 +379,11 @@ pub fn rule(query: &str) -> Rule {
 /// Uncertain between Czech and Slovak.
 pub fn verdict() -> Verdict {
     Verdict { best: Some((Lang::Cs, 0.5)), second: Some(Lang::Sk), declared: [None; 3], certain: false }
+}
+
+/// Certainly English: written without marks.
+pub fn english() -> Verdict {
+    Verdict { best: Some((Lang::En, 1.0)), certain: true, ..Verdict::default() }
 }
 
 /// Fails with all rows on which `decide` and the hand disagree.

@@ -197,8 +197,10 @@ pub fn same<'a>(wanted: &[Glyph], found: impl ExactSizeIterator<Item = &'a Glyph
 /// The end of a name: dots and hyphens belong to it if more of it follows.
 fn name_end(text: &Text<'_>, start: usize) -> usize {
     let mut end = text.run_end(start);
-    let is_inner =
-        |place| text.letters.get(place).is_some_and(|at: &Letter| matches!(at.letter, '.' | '-' | '．' | '－'));
+    let is_inner = |place| {
+        let inner = ['.', '．', '﹒', '․', '-', '－', '﹣'];
+        text.letters.get(place).is_some_and(|at: &Letter| inner.contains(&at.letter))
+    };
     while end > start && is_inner(end) && text.letters.get(end + 1).is_some_and(|letter| letter.word) {
         end = text.run_end(end + 1);
     }

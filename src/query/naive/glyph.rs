@@ -3,8 +3,11 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Stands for the stroke of ł, ø, đ, ħ and ŧ, which Unicode does not take apart.
+/// Stand for the strokes of ł, đ, ħ, ŧ and of ø, which Unicode does not take apart.
 const STROKE: char = '\u{335}';
+const SLASH: char = '\u{338}';
+/// Marks of one letter that are told apart: the first in order of their code points.
+const MARKS_TOLD_MAX: usize = 7;
 const DOT_ABOVE: char = '\u{307}';
 const GRAVE: char = '\u{300}';
 const ACUTE: char = '\u{301}';
@@ -13,6 +16,7 @@ const ACUTE: char = '\u{301}';
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glyph {
     pub base: char,
+    /// In order of their code points.
     pub marks: Vec<char>,
 }
 
@@ -41,7 +45,9 @@ fn continues(letter: char) -> bool {
 
 /// Characters that a text may hold anywhere without being another text.
 pub fn is_ignored(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '\u{640}' | '™' | '℠') || is_variation(letter)
+    let is_tatweel = matches!(letter,
+        '\u{640}' | '\u{fcf2}'..='\u{fcf4}' | '\u{fe71}' | '\u{fe77}' | '\u{fe79}' | '\u{fe7b}' | '\u{fe7d}' | '\u{fe7f}');
+    is_tatweel || matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '™' | '℠') || is_variation(letter)
 }
 
 /// Selects how the character before it is drawn.
@@ -56,17 +62,18 @@ fn is_unwritten(mark: char) -> bool {
 
 /// Marks that a query may leave out. All other combining characters (the vowels of Thai, of Devanagari) are letters.
 fn is_optional(mark: char) -> bool {
-    matches!(mark,
+    let known = matches!(mark,
         '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}'
-        | '\u{fe20}'..='\u{fe2f}')
+        | '\u{fe20}'..='\u{fe2f}');
+    known && is_combining_mark(mark)
 }
 
 /// The glyphs of one cluster.
 pub fn fold(cluster: &[char]) -> Vec<Glyph> {
     let mut glyphs: Vec<Glyph> = Vec::new();
-    for letter in cluster.iter().copied().nfkc() {
+    for letter in cluster.iter().flat_map(|&letter| compatible(letter)).nfc() {
         for part in apart(letter) {
-            if is_combining_mark(part) && is_unwritten(part) {
+            if is_ignored(part) || (is_combining_mark(part) && is_unwritten(part)) {
                 continue;
             }
             match glyphs.last_mut() {
@@ -75,7 +82,21 @@ pub fn fold(cluster: &[char]) -> Vec<Glyph> {
             }
         }
     }
+    for glyph in &mut glyphs {
+        glyph.marks.sort_unstable();
+        glyph.marks.truncate(MARKS_TOLD_MAX);
+    }
     glyphs
+}
+
+/// A character as it is compared whatever its width, its ring, its place in a word: `①` is 1, `㈜` is 주, `ى` is ي.
+fn compatible(letter: char) -> Vec<char> {
+    let parts: Vec<char> =
+        std::iter::once(letter).nfkd().map(|part| if part == 'ى' { 'ي' } else { part }).collect();
+    match parts.as_slice() {
+        ['(', inside @ .., ')'] => inside.to_vec(),
+        _ => parts,
+    }
 }
 
 /// A letter taken apart, unless its marks are part of it.
@@ -104,22 +125,25 @@ fn mark(glyph: &mut Glyph, mark: char) {
 
 /// What a character without marks is compared as.
 fn bases(letter: char) -> Vec<Glyph> {
-    let plain = |base| vec![Glyph { base, marks: Vec::new() }];
-    let stroked = |base| vec![Glyph { base, marks: vec![STROKE] }];
-    match letter {
-        'ł' | 'Ł' => stroked('l'),
-        'ø' | 'Ø' => stroked('o'),
-        'đ' | 'Đ' => stroked('d'),
-        'ħ' | 'Ħ' => stroked('h'),
-        'ŧ' | 'Ŧ' => stroked('t'),
-        'ß' | 'ẞ' => [plain('s'), plain('s')].concat(),
-        'ı' => plain('i'),
-        'ς' => plain('σ'),
-        'ٱ' => plain('ا'),
-        'ى' => plain('ي'),
-        'ة' => plain('ه'),
-        _ => letter.to_lowercase().flat_map(plain).collect(),
+    if is_combining_mark(letter) {
+        return vec![Glyph { base: letter, marks: Vec::new() }];
     }
+    // ẞ becomes ß, then SS, then ss; ı becomes I, then i.
+    let small = letter.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    let glyph = |letter| {
+        let (base, marks) = match letter {
+            'ł' => ('l', vec![STROKE]),
+            'đ' => ('d', vec![STROKE]),
+            'ħ' => ('h', vec![STROKE]),
+            'ŧ' => ('t', vec![STROKE]),
+            'ø' => ('o', vec![SLASH]),
+            'ٱ' => ('ا', Vec::new()),
+            'ة' => ('ه', Vec::new()),
+            other => (other, Vec::new()),
+        };
+        Glyph { base, marks }
+    };
+    small.map(glyph).collect()
 }
 
 #[cfg(test)]
@@ -159,6 +183,14 @@ mod tests {
             ("й", "и\u{306}"),
             ("ﾊﾞ", "バ"),
             ("한", "\u{1112}\u{1161}\u{11ab}"),
+            ("하\u{11ab}", "한"),
+            ("㈜", "주"),
+            ("STRAẞE", "strasse"),
+            ("ᲀᲁ", "вд"),
+            ("ى\u{654}", "ئ"),
+            ("e\u{323}\u{302}\u{301}\u{30c}", "e\u{30c}\u{301}\u{302}\u{323}"),
+            ("\u{fe77}a", "a"),
+            ("ŉ", "ʼn"),
         ];
         for (one, other) in same {
             assert!(finds(one, other) && finds(other, one), "{one} {other}");

@@ -128,6 +128,6 @@ impl Evaluation<'_> {
 
 /// Whether one of the post's hashtags or mentions is what is wanted.
 fn is_entry(wanted: &[Glyph], entry: &str) -> bool {
-    let entry = glyphs(entry.trim_start_matches(['@', '#', '＠', '＃']));
+    let entry = glyphs(entry.trim_start_matches(['@', '#', '＠', '＃', '﹫', '﹟']));
     !wanted.is_empty() && same(wanted, entry.iter())
 }

@@ -184,11 +184,11 @@ fn tag(letters: &mut [Letter]) {
 }
 
 pub fn is_hash(letter: char) -> bool {
-    matches!(letter, '#' | '＃')
+    matches!(letter, '#' | '＃' | '﹟')
 }
 
 pub fn is_at(letter: char) -> bool {
-    matches!(letter, '@' | '＠')
+    matches!(letter, '@' | '＠' | '﹫')
 }
 
 /// Letters, digits, the underscore, and marks if what they stand on is one of these.

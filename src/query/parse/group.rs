@@ -239,7 +239,7 @@ fn compared(field: Field, value: &str, span: &Range<usize>) -> Result<Node, Quer
     match field {
         Field::Lang => Lang::parse(&value).map(Node::Lang).ok_or_else(|| unknown_language(&value, span)),
         Field::Source => Ok(Node::Source(value)),
-        Field::Author => match value.strip_prefix(['@', '＠']).unwrap_or(&value) {
+        Field::Author => match value.strip_prefix(['@', '＠', '﹫']).unwrap_or(&value) {
             "" => Err(mistake("wrong_value", span.clone(), "A handle needs a letter.", None)),
             handle => Ok(Node::Author(handle.to_owned())),
         },
