@@ -1,9 +1,13 @@
 //! A place in the query's text, and the classes of characters that decide where a term ends.
 
+use std::iter::once;
 use std::ops::Range;
 
+use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript};
+
+const JOINER: char = '\u{200d}';
 
 /// Walks over the characters of a text. Every look at a character is a step, so that tests can count them.
 pub struct Cursor<'a> {
@@ -56,6 +60,67 @@ impl<'a> Cursor<'a> {
         head.chars().enumerate().all(|(place, letter)| self.ahead(place) == Some(letter))
     }
 
+    /// How many characters from here on are wanted, one after the other.
+    pub fn run(&self, wanted: impl Fn(char) -> bool) -> usize {
+        let mut length = 0;
+        while self.ahead(length).is_some_and(&wanted) {
+            length += 1;
+        }
+        length
+    }
+
+    /// Passes the letters of one word with its inner and final punctuation.
+    pub fn pass_word(&mut self) {
+        loop {
+            self.skip_while(is_word);
+            let inner = match self.peek() {
+                Some('+') => self.run(|letter| letter == '+'),
+                Some(letter) if is_inner(letter) => 1,
+                _ => 0,
+            };
+            if inner == 0 || !self.ahead(inner).is_some_and(is_word) {
+                break;
+            }
+            self.skip(inner);
+        }
+        let closing = self.run(is_final);
+        let goes_on = match self.ahead(closing) {
+            Some('"') => self.peek() == Some('+'),
+            Some(letter) => is_word(letter),
+            None => false,
+        };
+        if !goes_on {
+            self.skip(closing);
+        }
+    }
+
+    /// Whether an emoji, another sign that is a term, or a digit, `#` or `*` in its frame stands next.
+    pub fn sees_symbol(&self) -> bool {
+        let framed = |place| self.ahead(place) == Some('\u{20e3}');
+        self.peek().is_some_and(|letter| {
+            is_symbol(letter)
+                || matches!(letter, '0'..='9' | '#' | '*')
+                    && (framed(1) || (self.ahead(1) == Some('\u{fe0f}') && framed(2)))
+        })
+    }
+
+    /// Passes one symbol, whole: a flag, a family, a thumb with its colour.
+    pub fn pass_symbol(&mut self) {
+        let is_flag = |letter| matches!(letter, '\u{1f1e6}'..='\u{1f1ff}');
+        let is_first_of_flag = self.peek().is_some_and(is_flag);
+        self.skip(1);
+        if is_first_of_flag && self.peek().is_some_and(is_flag) {
+            self.skip(1);
+        }
+        loop {
+            self.skip_while(continues_symbol);
+            if self.peek() != Some(JOINER) || !self.ahead(1).is_some_and(is_symbol) {
+                break;
+            }
+            self.skip(2);
+        }
+    }
+
     /// Bytes from the start of the text.
     pub fn offset(&self) -> usize {
         self.letters.get(self.at).map_or(self.text.len(), |(offset, _)| *offset)
@@ -74,26 +139,45 @@ impl<'a> Cursor<'a> {
 
 /// Letters, digits, marks, the underscore, and what is invisible inside words.
 pub fn is_word(letter: char) -> bool {
-    letter == '_'
-        || is_invisible(letter)
-        || ((letter.is_alphanumeric() || is_combining_mark(letter)) && !is_symbol(letter))
+    letter == '_' || is_invisible(letter) || is_combining_mark(letter) || is_solid(letter)
 }
 
+/// Letters and digits, and the signs that are made of them (`㈜`, `㎏`): what a word cannot do without.
+pub fn is_solid(letter: char) -> bool {
+    if is_combining_mark(letter) || is_symbol(letter) || is_joint(letter) || matches!(letter, 'ﾞ' | 'ﾟ') {
+        return false;
+    }
+    letter.is_alphanumeric() || !letter.is_ascii() && once(letter).nfkd().any(char::is_alphanumeric)
+}
+
+/// What a word is read without: soft hyphens, zero-width characters, signs of trade marks.
 pub fn is_invisible(letter: char) -> bool {
-    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}')
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '™' | '℠')
 }
 
 /// What may stand between two letters of one word.
 pub fn is_inner(letter: char) -> bool {
-    matches!(letter, '&' | '+' | '.' | '_') || is_apostrophe(letter) || is_hyphen(letter)
+    matches!(letter, '&' | '+' | '.' | '_') || is_joint(letter)
 }
 
-fn is_apostrophe(letter: char) -> bool {
-    matches!(letter, '\'' | '\u{2019}' | '\u{2bc}' | '`')
-}
-
-fn is_hyphen(letter: char) -> bool {
-    matches!(letter, '-' | '\u{2010}' | '\u{2011}' | '\u{2013}')
+/// Apostrophes and hyphens.
+fn is_joint(letter: char) -> bool {
+    matches!(
+        letter,
+        '\'' | '\u{2018}'
+            | '\u{2019}'
+            | '\u{2bc}'
+            | '`'
+            | '\u{b4}'
+            | '\u{5f3}'
+            | '\u{5f4}'
+            | '-'
+            | '\u{2010}'
+            | '\u{2011}'
+            | '\u{2013}'
+            | '\u{2212}'
+            | '\u{5be}'
+    )
 }
 
 /// What may end a word: `C++`, `Yahoo!`, `C#`.
@@ -112,7 +196,7 @@ pub fn is_symbol(letter: char) -> bool {
 }
 
 /// What joins on to a symbol: variation selectors, joiners, skin tones, flags' tags, the frame of a keycap.
-pub fn continues_symbol(letter: char) -> bool {
+fn continues_symbol(letter: char) -> bool {
     matches!(letter, '\u{fe0e}' | '\u{fe0f}' | '\u{20e3}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e007f}')
 }
 

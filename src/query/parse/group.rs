@@ -6,11 +6,12 @@ use std::ops::Range;
 use crate::model::Lang;
 
 use super::super::{Literal, LiteralKind, Node, Query, QueryError};
-use super::token::{Field, MISTAKES_MAX, Token, TokenKind, mistake};
+use super::token::{Field, LEAVE_OUT, MISTAKES_MAX, Token, TokenKind, VALUE_EXAMPLE, VALUE_MISSING, mistake};
 
 pub fn tree(text: &str, tokens: Vec<Token>, lints: Vec<QueryError>) -> Result<Query, QueryError> {
     if tokens.is_empty() {
-        return Err(mistake("empty", 0..text.len(), "This query holds no term.", None));
+        let instead = "Write a word, a \"phrase\", or a field as `author:ann`.";
+        return Err(mistake("empty", 0..text.len(), "This query holds no term.", Some(instead)));
     }
     let mut parser = Parser { text, tokens, at: 0, lints };
     parser.remark_lower_case();
@@ -193,7 +194,7 @@ impl Parser<'_> {
     fn group(&mut self, open: Range<usize>, field: Option<Field>) -> Result<Part, QueryError> {
         if self.next_is(&TokenKind::Close) {
             let span = open.start..self.tokens[self.at].span.end;
-            return Err(mistake("empty_group", span, "There is nothing between these parentheses.", None));
+            return Err(mistake("empty_group", span, "There is nothing between these parentheses.", Some(LEAVE_OUT)));
         }
         let part = self.any(field)?;
         let Some(close) = self.peek().map(|token| token.span.end) else { return Err(missing(open)) };
@@ -207,8 +208,7 @@ impl Parser<'_> {
     /// One value, or a group of values.
     fn value(&mut self, field: Field, name: Range<usize>) -> Result<Part, QueryError> {
         if !matches!(self.peek().map(|token| &token.kind), Some(TokenKind::Open | TokenKind::Value(_))) {
-            let message = "A field needs a value directly after its colon.";
-            return Err(mistake("missing_value", name, message, None));
+            return Err(mistake("missing_value", name, VALUE_MISSING, Some(VALUE_EXAMPLE)));
         }
         let part = self.term(Some(field))?;
         let span = name.start..part.span.end;
@@ -230,17 +230,19 @@ fn begins_term(kind: &TokenKind) -> bool {
 }
 
 fn missing(span: Range<usize>) -> QueryError {
-    mistake("missing_term", span, "A term is missing here: an operator stands between two terms, NOT before one.", None)
+    let message = "A term is missing here: an operator stands between two terms, NOT before one.";
+    mistake("missing_term", span, message, Some("Put a term there, or leave the operator out."))
 }
 
 /// A field and its value as a node.
 fn compared(field: Field, value: &str, span: &Range<usize>) -> Result<Node, QueryError> {
     let value = value.trim().to_lowercase();
+    let value = if field == Field::Site { ascii_host(value) } else { value };
     match field {
         Field::Lang => Lang::parse(&value).map(Node::Lang).ok_or_else(|| unknown_language(&value, span)),
         Field::Source => Ok(Node::Source(value)),
-        Field::Author => match value.strip_prefix(['@', '＠', '﹫']).unwrap_or(&value) {
-            "" => Err(mistake("wrong_value", span.clone(), "A handle needs a letter.", None)),
+        Field::Author => match value.trim_start_matches(['@', '＠', '﹫']).trim() {
+            "" => Err(mistake("wrong_value", span.clone(), "A handle needs a letter.", Some("author:ann"))),
             handle => Ok(Node::Author(handle.to_owned())),
         },
         Field::Site if is_host(&value) => Ok(Node::Site(value)),
@@ -259,6 +261,14 @@ fn unknown_language(value: &str, span: &Range<usize>) -> QueryError {
     let instead = (several.len() > 1).then(|| format!("lang:({})", several.join(" OR ")));
     let known = Lang::ALL.map(Lang::code).join(" ");
     mistake("unknown_language", span.clone(), format!("A language is one of these codes: {known}."), instead.as_deref())
+}
+
+/// A host as posts name their sites: letters beyond ASCII as IDNA spells them.
+fn ascii_host(value: String) -> String {
+    match url::Host::parse(&value) {
+        Ok(url::Host::Domain(host)) if !value.is_ascii() => host,
+        _ => value,
+    }
 }
 
 /// Labels of letters, digits and hyphens with single dots between them.

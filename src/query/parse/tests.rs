@@ -48,8 +48,20 @@ fn terms_are_told_apart_by_how_they_are_written() {
         ("rock'n'roll", "Word:rock'n'roll"),
         ("coca-cola", "Word:coca-cola"),
         ("coca\u{2011}cola", "Word:coca\u{2011}cola"),
-        ("\"dva  slova\"", "Phrase:dva  slova"),
+        ("\"dva  slova\"", "Phrase:dva slova"),
         ("\" obklopeno \"", "Phrase:obklopeno"),
+        ("\"who is it?\"", "Phrase:who is it"),
+        ("\"Yahoo! C++, C# & 'n' (AT&T)\"", "Phrase:Yahoo! C++ C# n AT&T"),
+        ("\"students' union\"", "Phrase:students union"),
+        ("\"I ❤️ 10€\"", "Phrase:I ❤️ 10 €"),
+        ("\"3 * 4 = 12\"", "Phrase:3 4 12"),
+        ("\"(주)카카오\"", "Phrase:주 카카오"),
+        ("\"1️⃣ *️⃣\"", "Phrase:1️⃣ *️⃣"),
+        ("㈜카카오", "Word:㈜카카오"),
+        ("Vodafone™", "Word:Vodafone™"),
+        ("Vodafone ™", "Word:Vodafone"),
+        ("צה״ל", "Word:צה״ל"),
+        ("пʼять", "Word:пʼять"),
         ("{Exact (Text)}", "Exact:Exact (Text)"),
         ("++\"{x}\"", "Exact:{x}"),
         ("voda*", "Prefix:voda"),
@@ -117,6 +129,9 @@ fn fields_hold_one_value_or_a_group() {
         ("(site:a.cz)", "site=a.cz"),
         ("site:(a.cz OR b.cz) NOT lang:sk", "((site=a.cz | site=b.cz) & !lang=sk)"),
         ("SITE:a.cz", "site=a.cz"),
+        ("site:Müller.de", "site=xn--mller-kva.de"),
+        ("site:пример.рф", "site=xn--e1afmkfd.xn--p1ai"),
+        ("site:2024", "site=2024"),
     ];
     for (text, expected) in rows {
         assert_eq!(shown(&read(text).root), expected, "{text}");
@@ -158,6 +173,8 @@ fn every_mistake_has_its_code_and_its_span() {
         ("a site:()", "empty_group", 7..9),
         ("a \"  \"", "empty_quote", 2..6),
         ("a {}", "empty_quote", 2..4),
+        ("a \":)\"", "empty_quote", 2..6),
+        ("a \"\u{301}\"", "empty_quote", 2..6),
         ("a AND", "missing_term", 2..5),
         ("OR a", "missing_term", 0..2),
         ("a OR OR b", "missing_term", 5..7),
@@ -189,6 +206,8 @@ fn every_mistake_has_its_code_and_its_span() {
         let mistake = mistake(text);
         assert_eq!((mistake.code, mistake.span), (code, span), "{text}");
         assert!(mistake.message.ends_with('.'), "{text}");
+        let is_open = matches!(code, "unknown_language" | "wrong_value" | "unknown_field");
+        assert!(is_open || mistake.suggestion.is_some(), "{text}");
     }
 }
 
@@ -243,10 +262,15 @@ fn what_is_not_built_says_so_and_is_never_read_as_words() {
         ("author:+\"x\"", 7..11),
         ("author:(@lang:cs)", 8..16),
         ("site:(a.cz OR use(ours))", 14..23),
+        ("a \"voda*\"", 3..8),
+        ("\"b *voda\"", 3..8),
+        ("\"wo?d b\"", 1..5),
+        ("\"*really*\"", 1..9),
     ];
     for (text, span) in rows {
         let mistake = mistake(text);
         assert_eq!((mistake.code, mistake.span), ("not_built", span), "{text}");
+        assert!(mistake.suggestion.is_some(), "{text}");
     }
 }
 
@@ -309,6 +333,9 @@ fn suggestions_name_what_was_meant() {
         ("a lang:cs,sk", "lang:(cs OR sk)"),
         ("a – b", "-"),
         ("a | b", "OR"),
+        ("\"voda*\"", "voda"),
+        ("\":)\"", "{:)}"),
+        ("a #tag*", "#tag"),
     ];
     for (text, suggestion) in rows {
         assert_eq!(mistake(text).suggestion.as_deref(), Some(suggestion), "{text}");
@@ -325,7 +352,8 @@ fn several_mistakes_are_told_at_once() {
 
 #[test]
 fn a_query_is_bounded_in_length_and_depth() {
-    let longest = "a".repeat(QUERY_BYTES_MAX);
+    let longest = "ab ".repeat(QUERY_BYTES_MAX / 3) + "a";
+    assert_eq!(longest.len(), QUERY_BYTES_MAX);
     read(&longest);
     let longer = mistake(&format!("{}é", &longest[1..]));
     assert_eq!((longer.code, longer.span), ("too_long", QUERY_BYTES_MAX - 1..QUERY_BYTES_MAX + 1));
@@ -334,6 +362,23 @@ fn a_query_is_bounded_in_length_and_depth() {
     let deeper = mistake(&nested(65));
     assert_eq!((deeper.code, deeper.span), ("too_deep", 64..65));
     assert_eq!(mistake(&"(".repeat(QUERY_BYTES_MAX)).code, "too_deep");
+}
+
+#[test]
+fn a_term_is_bounded_in_bytes_and_words() {
+    let words = |count| format!("a \"{}\"", "b ".repeat(count));
+    read(&words(64));
+    let longer = mistake(&words(65));
+    assert_eq!((longer.code, longer.span), ("too_many_words", 2..134));
+    let long = "b".repeat(2049);
+    for (text, span) in
+        [(format!("a {long}"), 2..2051), (format!("{{{long}}}"), 0..2051), (format!("\"{long}\""), 0..2051)]
+    {
+        read(&text.replacen("bb", "b", 1));
+        let longer = mistake(&text);
+        assert_eq!((longer.code, longer.span), ("literal_too_long", span));
+        assert!(longer.suggestion.is_some());
+    }
 }
 
 #[test]

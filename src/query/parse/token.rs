@@ -13,6 +13,11 @@ const FIELD_NAME_CHARS_MAX: usize = 24;
 /// Slips that a name may hold and still be told which field it was meant to be.
 const FIELD_SLIPS_MAX: usize = 2;
 
+/// What to do about something that is not needed where it stands.
+pub const LEAVE_OUT: &str = "Leave it out.";
+pub const VALUE_MISSING: &str = "A field needs a value directly after its colon.";
+pub const VALUE_EXAMPLE: &str = "lang:cs, site:example.org";
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Token {
     pub kind: TokenKind,

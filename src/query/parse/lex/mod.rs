@@ -1,17 +1,22 @@
 //! A query's text to tokens. It reads every character a fixed number of times and tells all mistakes of spelling;
 //! unaware of how terms combine.
 
+mod quoted;
 mod words;
 
 use super::super::{LiteralKind, QueryError};
-use super::cursor::{Cursor, continues_symbol, is_curly_quote, is_inner, is_invisible, is_symbol, is_word};
-use super::token::{DEPTH_MAX, MISTAKES_MAX, Token, TokenKind, mistake};
+use super::cursor::{Cursor, is_curly_quote, is_inner, is_invisible, is_word};
+use super::token::{DEPTH_MAX, LEAVE_OUT, MISTAKES_MAX, Token, TokenKind, mistake};
 
 const PREFIX_LETTERS_MIN: usize = 3;
+/// Words of one phrase.
+const PHRASE_WORDS_MAX: usize = 64;
+/// Bytes of one literal or value.
+const LITERAL_BYTES_MAX: usize = 2 << 10;
+const NOTHING_QUOTED: &str = "There is no word between these quotation marks.";
 const CALLS: [&str; 7] = ["forms", "morph", "atleast", "freq", "fuzzy", "list", "use"];
 const PRAGMAS: [&str; 6] = ["dialect", "lang", "morph", "fold", "tz", "strict"];
 const WINDOW_OF_WORD: &str = "`~n` belongs to a phrase or a group, and `fuzzy(word,n)` to a word; either";
-const JOINER: char = '\u{200d}';
 
 /// What a text was read as.
 pub struct Lexed {
@@ -81,7 +86,7 @@ impl Lexer<'_> {
             '?' => self.question_mark(start),
             '*' => self.wildcard(start),
             '$' if self.cursor.ahead(1).is_some_and(char::is_alphabetic) => self.ticker(start),
-            _ if is_symbol(letter) || self.is_keycap() => self.symbol(start, letter),
+            _ if self.cursor.sees_symbol() => self.symbol(start),
             '#' | '＃' | '﹟' => self.hashtag(start),
             '@' | '＠' | '﹫' => self.name(start),
             '=' if self.cursor.ahead(1).is_some_and(is_word) => self.word(start, 1),
@@ -116,6 +121,10 @@ impl Lexer<'_> {
 
     /// A literal, or a value where values are read.
     fn literal(&mut self, start: usize, kind: LiteralKind, text: &str) {
+        if text.len() > LITERAL_BYTES_MAX {
+            let message = format!("One term holds at most {LITERAL_BYTES_MAX} bytes; this one has {}.", text.len());
+            return self.wrong("literal_too_long", start, message, Some("Shorten it, or AND several shorter terms."));
+        }
         let kind = if self.in_values() {
             TokenKind::Value(text.to_owned())
         } else {
@@ -135,13 +144,14 @@ impl Lexer<'_> {
     }
 
     fn not_built(&mut self, start: usize, what: &str, instead: Option<&str>) {
-        self.wrong("not_built", start, format!("{what} cannot be asked yet."), instead);
+        self.wrong("not_built", start, format!("{what} cannot be asked yet."), instead.or(Some(LEAVE_OUT)));
     }
 
     fn open(&mut self, start: usize, values: bool) {
         self.cursor.skip(1);
         if self.groups.len() == DEPTH_MAX {
-            self.wrong("too_deep", start, format!("More than {DEPTH_MAX} parentheses are open at once."), None);
+            let message = format!("More than {DEPTH_MAX} parentheses are open at once.");
+            self.wrong("too_deep", start, message, Some("Split it into several queries."));
             self.groups.clear();
             self.cursor.skip_while(|_| true);
             return;
@@ -153,7 +163,7 @@ impl Lexer<'_> {
     fn close(&mut self, start: usize) {
         self.cursor.skip(1);
         if self.groups.pop().is_none() {
-            self.wrong("unbalanced_parenthesis", start, "This parenthesis was never opened.", None);
+            self.wrong("unbalanced_parenthesis", start, "This parenthesis was never opened.", Some(LEAVE_OUT));
         }
         self.token(start, TokenKind::Close);
     }
@@ -196,10 +206,34 @@ impl Lexer<'_> {
         if opened != Some('"') || closed != '"' {
             self.lint("curly_quotes", start, "Curly quotation marks are read as straight ones.", Some("\""));
         }
-        if !text.chars().any(|letter| !letter.is_whitespace() && !is_invisible(letter)) {
-            return self.wrong("empty_quote", start, "There is nothing between these quotation marks.", None);
+        if text.trim().is_empty() {
+            return self.wrong("empty_quote", start, NOTHING_QUOTED, Some("Put a word between them."));
         }
-        self.literal(start, LiteralKind::Phrase, text.trim());
+        if self.in_values() {
+            return self.literal(start, LiteralKind::Phrase, text.trim());
+        }
+        self.words_of_phrase(start, inside, text);
+    }
+
+    /// The words of a phrase: between them stands whatever is no word.
+    fn words_of_phrase(&mut self, start: usize, inside: usize, text: &str) {
+        let quoted = quoted::read(text);
+        for wildcard in quoted.wildcards {
+            let plain = text[wildcard.clone()].replace(['*', '?'], "");
+            let span = inside + wildcard.start..inside + wildcard.end;
+            let message = "A wildcard inside quotation marks cannot be asked yet.";
+            self.mistakes.push(mistake("not_built", span, message, Some(&plain)));
+        }
+        if quoted.words.is_empty() {
+            let exact = format!("{{{}}}", text.trim());
+            return self.wrong("empty_quote", start, NOTHING_QUOTED, Some(&exact));
+        }
+        if quoted.words.len() > PHRASE_WORDS_MAX {
+            let message =
+                format!("A phrase holds at most {PHRASE_WORDS_MAX} words; this one has {}.", quoted.words.len());
+            return self.wrong("too_many_words", start, message, Some("AND several shorter phrases."));
+        }
+        self.literal(start, LiteralKind::Phrase, &quoted.words.join(" "));
     }
 
     /// `{…}` or `++"…"`: what stands between `opening` characters and `end`.
@@ -217,7 +251,7 @@ impl Lexer<'_> {
         }
         self.cursor.skip(1);
         if text.trim().is_empty() {
-            return self.wrong("empty_quote", start, "There is nothing between these braces.", None);
+            return self.wrong("empty_quote", start, "There is nothing between these braces.", Some(LEAVE_OUT));
         }
         self.literal(start, LiteralKind::Exact, text);
     }
@@ -238,9 +272,9 @@ impl Lexer<'_> {
         self.cursor.skip(1);
         self.cursor.skip_while(|letter| letter.is_ascii_digit());
         if after_word {
-            return self.not_built(start, WINDOW_OF_WORD, None);
+            return self.not_built(start, WINDOW_OF_WORD, Some(""));
         }
-        self.not_built(start, "Words within a window (`~n`)", None);
+        self.not_built(start, "Words within a window (`~n`)", Some(""));
     }
 
     fn question_mark(&mut self, start: usize) {
@@ -264,26 +298,8 @@ impl Lexer<'_> {
         self.not_built(start, "A ticker (`$tick`)", Some(&exact));
     }
 
-    /// A digit, `#` or `*` in its frame.
-    fn is_keycap(&self) -> bool {
-        let framed = |place| self.cursor.ahead(place) == Some('\u{20e3}');
-        self.cursor.peek().is_some_and(|letter| matches!(letter, '0'..='9' | '#' | '*'))
-            && (framed(1) || (self.cursor.ahead(1) == Some('\u{fe0f}') && framed(2)))
-    }
-
-    fn symbol(&mut self, start: usize, letter: char) {
-        let is_flag = |letter| matches!(letter, '\u{1f1e6}'..='\u{1f1ff}');
-        self.cursor.skip(1);
-        if is_flag(letter) && self.cursor.peek().is_some_and(is_flag) {
-            self.cursor.skip(1);
-        }
-        loop {
-            self.cursor.skip_while(continues_symbol);
-            if self.cursor.peek() != Some(JOINER) || !self.cursor.ahead(1).is_some_and(is_symbol) {
-                break;
-            }
-            self.cursor.skip(2);
-        }
+    fn symbol(&mut self, start: usize) {
+        self.cursor.pass_symbol();
         let text = &self.cursor.text[self.cursor.since(start)];
         self.literal(start, LiteralKind::Symbol, text);
     }

@@ -1,8 +1,8 @@
 //! The lexer's reading of what is made of letters: words, operators, fields, tags and names.
 
 use super::super::super::LiteralKind;
-use super::super::cursor::{is_curly_quote, is_final, is_han, is_inner, is_word};
-use super::super::token::{Named, TokenKind};
+use super::super::cursor::{is_curly_quote, is_han, is_solid, is_word};
+use super::super::token::{LEAVE_OUT, Named, TokenKind, VALUE_EXAMPLE, VALUE_MISSING};
 use super::{CALLS, Group, Lexer, PRAGMAS, PREFIX_LETTERS_MIN, WINDOW_OF_WORD};
 
 const NEARNESS: [&str; 3] = ["NEAR", "ONEAR", "SENTENCE"];
@@ -35,13 +35,14 @@ impl Lexer<'_> {
 
     fn entity(&mut self, start: usize, inside: usize, kind: LiteralKind) {
         let text = &self.cursor.text[self.cursor.since(inside)];
-        if !text.chars().any(|letter| letter.is_alphanumeric()) {
+        if !text.chars().any(is_solid) {
             let message = "A letter or a digit must follow directly after `#` or `@`.";
-            return self.wrong("stray_character", start, message, None);
+            return self.wrong("stray_character", start, message, Some("#tag, @name"));
         }
+        let whole = &self.cursor.text[self.cursor.since(start)];
         if matches!(self.cursor.peek(), Some('*')) {
             self.cursor.skip(1);
-            return self.not_built(start, "A wildcard in a hashtag or a name", None);
+            return self.not_built(start, "A wildcard in a hashtag or a name", Some(whole));
         }
         self.literal(start, kind, text);
     }
@@ -50,7 +51,7 @@ impl Lexer<'_> {
     pub(super) fn word(&mut self, start: usize, sign: usize) {
         self.cursor.skip(sign);
         let inside = self.cursor.offset();
-        self.letters();
+        self.cursor.pass_word();
         let text = &self.cursor.text[self.cursor.since(inside)];
         match self.cursor.peek() {
             Some(':') if sign == 0 => return self.field(start, text),
@@ -66,47 +67,14 @@ impl Lexer<'_> {
             "OR" if sign == 0 => self.token(start, TokenKind::Or),
             "NOT" if sign == 0 => self.token(start, TokenKind::Not),
             _ if sign == 0 && NEARNESS.contains(&text) => self.nearness(start),
-            _ if text.chars().any(char::is_alphanumeric) => self.literal(start, LiteralKind::Word, text),
-            _ => self.wrong("stray_character", start, "A term holds at least one letter or digit.", None),
+            _ if text.chars().any(is_solid) => self.literal(start, LiteralKind::Word, text),
+            _ => self.wrong("stray_character", start, "A term holds at least one letter or digit.", Some(LEAVE_OUT)),
         }
-    }
-
-    /// The letters of one word with its inner and final punctuation.
-    fn letters(&mut self) {
-        loop {
-            self.cursor.skip_while(is_word);
-            let inner = match self.cursor.peek() {
-                Some('+') => self.run(|letter| letter == '+'),
-                Some(letter) if is_inner(letter) => 1,
-                _ => 0,
-            };
-            if inner == 0 || !self.cursor.ahead(inner).is_some_and(is_word) {
-                break;
-            }
-            self.cursor.skip(inner);
-        }
-        let closing = self.run(is_final);
-        let goes_on = match self.cursor.ahead(closing) {
-            Some('"') => self.cursor.peek() == Some('+'),
-            Some(letter) => is_word(letter),
-            None => false,
-        };
-        if !goes_on {
-            self.cursor.skip(closing);
-        }
-    }
-
-    fn run(&self, wanted: impl Fn(char) -> bool) -> usize {
-        let mut length = 0;
-        while self.cursor.ahead(length).is_some_and(&wanted) {
-            length += 1;
-        }
-        length
     }
 
     /// `wor?` with more question marks or letters after it.
     fn inner_question_mark(&mut self, start: usize, text: &str) {
-        let marks = self.run(|letter| letter == '?');
+        let marks = self.cursor.run(|letter| letter == '?');
         if self.cursor.ahead(marks).is_some_and(|letter| is_word(letter) || letter == '*') {
             return self.wildcard(start);
         }
@@ -122,7 +90,7 @@ impl Lexer<'_> {
             return self.wildcard(start);
         }
         self.cursor.skip(1);
-        let letters = text.chars().filter(|letter| letter.is_alphanumeric()).count();
+        let letters = text.chars().filter(|letter| is_solid(*letter)).count();
         if letters < PREFIX_LETTERS_MIN && !text.chars().any(is_han) {
             let message = format!("At least {PREFIX_LETTERS_MIN} letters must stand before `*`, or one Han character.");
             return self.wrong("wildcard_too_short", start, message, Some(text));
@@ -139,7 +107,7 @@ impl Lexer<'_> {
     fn call(&mut self, start: usize, name: &str) {
         let what = format!("`{name}(…)`");
         self.balanced();
-        let gap = self.run(char::is_whitespace);
+        let gap = self.cursor.run(char::is_whitespace);
         if matches!(self.cursor.ahead(gap), Some('<' | '>' | '=')) {
             self.cursor.skip(gap);
             self.cursor.skip_while(|letter| matches!(letter, '<' | '>' | '='));
@@ -226,7 +194,7 @@ impl Lexer<'_> {
         match text {
             "" => {
                 self.cursor.skip(usize::from(self.cursor.peek() == Some('}')));
-                self.wrong("missing_value", start, "A field needs a value directly after its colon.", None);
+                self.wrong("missing_value", start, VALUE_MISSING, Some(VALUE_EXAMPLE));
             }
             "AND" => self.token(start, TokenKind::And),
             "OR" => self.token(start, TokenKind::Or),
@@ -259,7 +227,7 @@ impl Lexer<'_> {
     pub(super) fn stray(&mut self, start: usize, letter: char) {
         self.cursor.skip(1);
         let (message, instead) = match letter {
-            '}' => return self.wrong("unbalanced_brace", start, "This brace was never opened.", None),
+            '}' => return self.wrong("unbalanced_brace", start, "This brace was never opened.", Some("{")),
             '\u{2013}' | '\u{2014}' | '\u{2212}' => ("A dash is no operator.", Some("-")),
             '&' => ("`&` stands only inside a word.", Some("AND")),
             '|' => ("`|` is no operator.", Some("OR")),
@@ -268,7 +236,7 @@ impl Lexer<'_> {
             '）' => ("A wide parenthesis is no operator.", Some(")")),
             _ => (
                 "No term begins with this character; leave it out, or quote it together with the word beside it.",
-                None,
+                Some(LEAVE_OUT),
             ),
         };
         self.wrong("stray_character", start, message, instead);
