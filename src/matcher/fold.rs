@@ -40,9 +40,6 @@ pub(super) const MARKED: Kind = 1 << 14;
 /// Base letters of the longest decomposition of one character.
 const DECOMPOSED_LETTERS_MAX: usize = 18;
 
-/// Marks of one letter that are counted.
-const MARKS_MAX: u16 = 1000;
-
 /// Marks of one letter that are told apart.
 const MARKS_TOLD_MAX: usize = 7;
 const MARK_BITS: usize = 9;
@@ -183,9 +180,11 @@ fn kind_of(character: char) -> Kind {
     }
     let combining = is_combining_mark(character);
     let script = character.script();
+    // To Unicode ʼ is a letter, to those who write it an apostrophe.
+    let is_alphanumeric = character.is_alphanumeric() && character != '\u{2bc}';
     let facts = [
-        (WORD, character.is_alphanumeric() || combining || matches!(character, '_' | '＿')),
-        (LETTER, character.is_alphabetic() && !combining),
+        (WORD, is_alphanumeric || combining || matches!(character, '_' | '＿')),
+        (LETTER, is_alphanumeric && character.is_alphabetic() && !combining),
         (UNSEGMENTED, is_unsegmented(script) && !combining && !character.is_numeric()),
         (HANGUL, script == Script::Hangul),
         (UPPER, character.is_uppercase()),
@@ -216,7 +215,10 @@ fn is_unsegmented(script: Script) -> bool {
 }
 
 fn is_joint(character: char) -> bool {
-    matches!(character, '\'' | '’' | 'ʼ' | '`' | '-' | '‐' | '‑' | '–')
+    matches!(
+        character,
+        '\'' | '`' | '‘' | '’' | '\u{2bc}' | '\u{5f3}' | '\u{5f4}' | '-' | '‐' | '–' | '\u{2212}' | '\u{5be}'
+    )
 }
 
 /// Soft hyphens, joiners, variation selectors, trade mark signs; tatweel, with harakat upon it too.
@@ -267,6 +269,9 @@ fn simple_marks(mark: char) -> impl Iterator<Item = char> {
 fn decompose(character: char) -> (Vec<Letter>, u8) {
     if matches!(character, '\u{ac00}'..='\u{d7a3}') {
         return (vec![Letter::plain(character)], 0);
+    }
+    if matches!(character, '\u{b4}' | '\u{1ffd}') {
+        return (vec![Letter::plain('\'')], 0);
     }
     let mut letters: Vec<Letter> = Vec::new();
     let mut places = 0;
@@ -504,10 +509,4 @@ pub(super) fn weight(base: char) -> usize {
 
 pub(super) fn is_variation(character: char) -> bool {
     matches!(character, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
-}
-
-/// The marks in a text: bounded far above what people write.
-pub(super) fn marks(text: &str) -> u16 {
-    let marks = text.chars().filter(|&character| entry(character).kind & MARK != 0).count();
-    u16::try_from(marks).unwrap_or(MARKS_MAX).min(MARKS_MAX)
 }

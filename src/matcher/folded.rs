@@ -63,7 +63,8 @@ impl Folded {
                 at = last.0;
                 self.bytes.truncate(last.1);
             }
-            let end = text.as_bytes()[at..].iter().position(|byte| *byte < 0x80).map_or(text.len(), |length| at + length);
+            let end =
+                text.as_bytes()[at..].iter().position(|byte| *byte < 0x80).map_or(text.len(), |length| at + length);
             for_each_letter(&text[at..end], |_, loose, kind, _| self.push(loose, kind));
             at = end;
             last = (at, self.bytes.len());

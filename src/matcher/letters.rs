@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::fold::{
-    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARKED, Marks, UNSEGMENTED, UPPER, WORD,
+    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Marks, UNSEGMENTED, UPPER, WORD,
 };
 
 /// An address: no literal crosses it.
@@ -29,8 +29,6 @@ const PREFIX_LETTERS_MAX: usize = 3;
 pub(super) struct Placed {
     pub letter: Letter,
     pub kind: Kind,
-    /// Characters that it is made of, itself and its marks; counted once for a character of several letters.
-    pub chars: u16,
     /// Within a hashtag.
     pub in_tag: bool,
     /// Where its loosest form begins in the folded text.
@@ -50,6 +48,12 @@ impl Placed {
     /// Whether its last character is of a script that is written without spaces.
     pub fn ends_unsegmented(&self) -> bool {
         self.kind & (UNSEGMENTED | MARKED) == UNSEGMENTED
+    }
+
+    /// Part of a word, or of a sign that is made of letters or digits: no gap of a phrase goes over it.
+    pub fn is_solid(&self) -> bool {
+        let is_letter = fold::entry(self.letter.base).kind & (WORD | MARK | COMBINING) == WORD;
+        self.is(WORD) || is_letter && !self.is(COMBINING)
     }
 
     pub fn is_address(&self) -> bool {
@@ -84,11 +88,7 @@ impl Letters {
         let first = run.start;
         let text = &text[run];
         fold::for_each_letter(text, |letter, loose, kind, bytes| {
-            let marks = if kind & MARKED == 0 { 0 } else { fold::marks(&text[bytes.clone()]) };
             self.push(letter, kind, folded, ((first + bytes.start) as u32, (first + bytes.end) as u32));
-            if let Some(placed) = self.placed.last_mut() {
-                placed.chars += marks;
-            }
             folded += loose.map_or(0, |loose| loose.len_utf8() as u32);
         });
         folded
@@ -101,8 +101,7 @@ impl Letters {
         }
         let goes_on = before.is_some_and(|before| before.in_tag || before.letter.base == '#' && !before.is(MARKED));
         let in_tag = goes_on && kind & WORD != 0;
-        let chars = u16::from(before.is_none_or(|before| before.start != start));
-        self.placed.push(Placed { letter, kind, chars, in_tag, folded, start, end, run_end: 0 });
+        self.placed.push(Placed { letter, kind, in_tag, folded, start, end, run_end: 0 });
     }
 
     fn mark_runs(&mut self) {
@@ -164,12 +163,6 @@ impl Letters {
     /// Whether an occurrence may end before `at`, as far as its last letter tells.
     pub fn ends(&self, at: usize) -> bool {
         self.is_boundary(at) || self.precedes_particle(at)
-    }
-
-    /// Whether the words of a phrase may touch before `at`.
-    pub fn may_touch(&self, at: usize) -> bool {
-        let (Some(before), Some(after)) = self.around(at) else { return false };
-        self.parts_characters(at) && (before.ends_unsegmented() || after.is(UNSEGMENTED))
     }
 
     /// Whether a part of a hashtag begins or ends before `at`: `#VodafoneSucks`, `#vodafone5g`, `#vodafone_cz`.

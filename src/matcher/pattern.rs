@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::query::{Literal, LiteralKind};
 
-use super::fold::{self, JOINT, Letter};
+use super::fold::{self, JOINT, Letter, WORD};
 
 /// One step of a literal.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub(super) enum Element {
     Joint,
     /// Between two words of a phrase.
     Gap,
+    /// Between two words of a phrase of which one has a sign there, as an emoji.
+    TightGap,
 }
 
 /// A literal made ready to be compared with texts.
@@ -111,10 +113,14 @@ fn elements(literal: &Literal) -> Vec<Element> {
         LiteralKind::Word | LiteralKind::Prefix => push_word(text, &mut elements),
         LiteralKind::Phrase => {
             for word in text.split_whitespace() {
-                if !elements.is_empty() {
+                let gap = elements.len();
+                if gap > 0 {
                     elements.push(Element::Gap);
                 }
                 push_word(word, &mut elements);
+                if gap > 0 && (is_sign(elements.get(gap - 1), true) || is_sign(elements.get(gap + 1), false)) {
+                    elements[gap] = Element::TightGap;
+                }
             }
         }
         LiteralKind::Hashtag => push_letters(&format!("#{text}"), &mut elements),
@@ -122,6 +128,12 @@ fn elements(literal: &Literal) -> Vec<Element> {
         LiteralKind::Exact | LiteralKind::Symbol => {}
     }
     elements
+}
+
+/// Whether a word of a phrase has a sign at this end. `C++`, `Yahoo!` and `C#` end with none.
+fn is_sign(element: Option<&Element>, is_last: bool) -> bool {
+    let Some(Element::Letter(letter)) = element else { return element.is_some() };
+    fold::entry(letter.base).kind & WORD == 0 && !(is_last && matches!(letter.base, '+' | '!' | '#'))
 }
 
 fn push_letters(text: &str, elements: &mut Vec<Element>) {

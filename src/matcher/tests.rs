@@ -127,7 +127,11 @@ fn apostrophes_and_hyphens_may_be_spaces_or_nothing_and_not_the_reverse() {
 #[test]
 fn a_phrase_bears_other_signs_between_its_words_but_no_paragraph() {
     assert_eq!(found(Phrase, "big deal", "a Big, \"deal!"), ["Big, \"deal"]);
-    misses(Phrase, "big deal", &["bigdeal", "big\n\ndeal", "big ........ deal", "deal big", "big x deal"]);
+    finds(Phrase, "big deal", &["big ........ deal", "big\r\ndeal", "big🎉deal"]);
+    let apart = ["bigdeal", "big\n\ndeal", "big\r\n \r\ndeal", "deal big", "big x deal", "big ㎏ deal"];
+    misses(Phrase, "big deal", &apart);
+    finds(Phrase, "I ❤️ tea", &["I ❤ tea", "I❤tea"]);
+    misses(Phrase, "I ❤️ tea", &["I tea", "I, ❤ tea", "I 🎉 ❤ tea"]);
     finds(Phrase, "東京 タワー", &["東京タワー", "東京・タワー"]);
     finds(Phrase, "Marks & Spencer", &["marks & spencer"]);
 }
@@ -195,14 +199,34 @@ fn hostile_texts_are_scanned_and_filed_in_linear_time() {
         literal(Prefix, "ab"),
         literal(Hashtag, "a"),
         literal(Name, "a"),
-        literal(Symbol, "™"),
+        literal(Symbol, "🎉"),
+        literal(Phrase, "🎉 🎉 🎉"),
         literal(Exact, "a a"),
         literal(Word, "가"),
         literal(Phrase, "東 東 東"),
         literal(Word, "الكتاب"),
     ];
     let matcher = Matcher::compile(roots.into_iter().map(rule).collect());
-    let pieces = ["a", "#", "#aB", "a ", "a  -", "@a.", "-", "\u{301}", "東", "가은", "وال", "http://", "™", "a\n"];
+    let pieces = [
+        "a",
+        "#",
+        "#aB",
+        "a ",
+        "a  -",
+        "@a.",
+        "-",
+        "\u{301}",
+        "東",
+        "가은",
+        "وال",
+        "http://",
+        "🎉",
+        "a\n",
+        "a🎉",
+        "\u{e38}\u{301}",
+        "각",
+        "㎏",
+    ];
     let mut scratch = Scratch::default();
     for piece in pieces {
         let post = post(&piece.repeat(TEXT_BYTES_MAX / piece.len()));

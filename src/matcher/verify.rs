@@ -9,9 +9,6 @@ use super::fold::{self, JOINT, Letter, MARKED, SPACE, UNSEGMENTED, WORD};
 use super::letters::{Letters, Placed};
 use super::pattern::{Element, Pattern};
 
-/// Characters that may part two words of a phrase.
-const GAP_CHARS_MAX: u16 = 8;
-
 /// Places reached on the ways through a literal; reused from literal to literal.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
@@ -187,27 +184,30 @@ fn step(letters: &Letters, element: &Element, at: usize, way: Way, into: &mut Ve
             }
             into.push(end);
         }
-        Element::Gap => step_gap(letters, at, way, into),
+        Element::Gap => step_gap(letters, at, way, false, into),
+        Element::TightGap => step_gap(letters, at, way, true, into),
     }
 }
 
-fn step_gap(letters: &Letters, at: usize, way: Way, into: &mut Vec<usize>) {
-    if letters.may_touch(at) {
+/// Adds the places behind a gap: nothing, if a token ends there; or what is no letter, within a paragraph; in a tight
+/// gap white space.
+fn step_gap(letters: &Letters, at: usize, way: Way, is_tight: bool, into: &mut Vec<usize>) {
+    if letters.is_boundary(at) && letters.parts_characters(at) {
         into.push(at);
     }
     let mut end = at;
-    let mut chars = 0;
-    let mut newline = false;
+    let mut is_line_over = false;
     while let Some(placed) = beside(letters, end, way) {
-        let again = placed.letter.base == '\n';
-        if placed.is(WORD) || placed.is_address() || newline && again {
+        // A mark upon white space stands behind it and makes a line that is not empty.
+        is_line_over &= way == Way::On || !placed.is(MARKED);
+        let is_newline = placed.letter.base == '\n';
+        let is_paragraph_over = placed.letter.base == '\u{2029}' || is_line_over && is_newline;
+        let is_space = placed.kind & (SPACE | MARKED) == SPACE;
+        if placed.is_solid() || placed.is_address() || is_paragraph_over || is_tight && !is_space {
             return;
         }
-        newline = again;
-        chars += placed.chars;
-        if chars > GAP_CHARS_MAX {
-            return;
-        }
+        is_line_over = is_newline || is_line_over && placed.is(SPACE);
+        is_line_over &= way == Way::Back || !placed.is(MARKED);
         end = beyond(end, way);
         if letters.parts_characters(end) {
             into.push(end);

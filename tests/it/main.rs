@@ -6,6 +6,7 @@
 mod agreement;
 mod bad_input;
 mod commands;
+mod characters;
 mod crash;
 #[allow(dead_code, reason = "the fuzz targets take this file by its path and use the rest of it")]
 mod fuzzed;

@@ -4,10 +4,7 @@ use std::ops::Range;
 
 use super::super::{Literal, LiteralKind};
 use super::glyph::{Glyph, glyphs, is_variation};
-use super::text::{Letter, Text, is_at, is_hash, is_unspaced};
-
-/// Characters that may part two words of a phrase.
-const GAP_LETTERS_MAX: usize = 8;
+use super::text::{Letter, Text, is_at, is_hash, is_letter, is_unspaced};
 
 /// The byte ranges of a literal's occurrences: the leftmost first, the next behind its end.
 pub fn occurrences(literal: &Literal, text: &Text<'_>) -> Vec<Range<usize>> {
@@ -68,29 +65,40 @@ fn phrase(words: &[Vec<Glyph>], text: &Text<'_>, start: usize) -> Option<usize> 
     }
     let mut starts = vec![start];
     let mut ends = Vec::new();
-    for word in words {
+    for (nth, word) in words.iter().enumerate() {
         ends = starts.iter().filter_map(|&start| letters_end(text, spelt(word, text, start)?)).collect();
-        starts = ends.iter().flat_map(|&end| behind_gap(text, end)).collect();
+        let is_tight =
+            words.get(nth + 1).is_some_and(|next| is_sign(word.last(), true) || is_sign(next.first(), false));
+        starts = ends.iter().flat_map(|&end| behind_gap(text, end, is_tight)).collect();
         starts.sort_unstable();
         starts.dedup();
     }
     ends.into_iter().filter(|&end| text.ends(end)).min()
 }
 
-/// The glyphs with which the next word of a phrase may begin after a word that ends before the letter `end`.
-fn behind_gap(text: &Text<'_>, end: usize) -> Vec<usize> {
+/// Whether a word of a phrase has a sign at this end: an emoji, a currency. `C++`, `Yahoo!` and `C#` end with none.
+fn is_sign(glyph: Option<&Glyph>, is_last: bool) -> bool {
+    glyph.is_some_and(|glyph| !is_letter(glyph.base) && !(is_last && matches!(glyph.base, '+' | '!' | '#')))
+}
+
+/// The glyphs with which the next word of a phrase may begin after a word that ends before the letter `end`. Between
+/// them stands nothing, if a token ends there; or what is no letter, within a paragraph; in a tight gap white space.
+fn behind_gap(text: &Text<'_>, end: usize, is_tight: bool) -> Vec<usize> {
     let mut starts = Vec::new();
-    let touching = [end - 1, end].iter().any(|&place| text.letters.get(place).is_some_and(|at| is_unspaced(at.letter)));
-    if touching {
+    let beside = [end - 1, end];
+    let touching = beside.iter().any(|&place| text.letters.get(place).is_some_and(|at| is_unspaced(at.letter)));
+    if touching || text.is_boundary(end) {
         starts.extend(glyph_at(text, end));
     }
-    for gap in 1..=GAP_LETTERS_MAX {
-        let Some(letter) = text.letters.get(end + gap - 1) else { break };
-        let paragraph = gap > 1 && letter.letter == '\n' && text.letters[end + gap - 2].letter == '\n';
-        if letter.address || letter.word || paragraph {
+    let mut is_line_over = false;
+    for place in end..text.letters.len() {
+        let Letter { letter, address, solid, .. } = text.letters[place];
+        let is_paragraph_over = letter == '\u{2029}' || (is_line_over && letter == '\n');
+        if address || solid || is_paragraph_over || (is_tight && !letter.is_whitespace()) {
             break;
         }
-        starts.extend(glyph_at(text, end + gap));
+        is_line_over = letter == '\n' || (is_line_over && letter.is_whitespace());
+        starts.extend(glyph_at(text, place + 1));
     }
     starts
 }
@@ -138,7 +146,20 @@ fn joint(text: &Text<'_>, at: usize) -> usize {
 
 /// Apostrophes and hyphens.
 fn is_joint(glyph: &Glyph) -> bool {
-    matches!(glyph.base, '\'' | '\u{2019}' | '\u{2bc}' | '`' | '-' | '\u{2010}' | '\u{2011}' | '\u{2013}')
+    matches!(
+        glyph.base,
+        '\'' | '`'
+            | '\u{2018}'
+            | '\u{2019}'
+            | '\u{2bc}'
+            | '\u{5f3}'
+            | '\u{5f4}'
+            | '-'
+            | '\u{2010}'
+            | '\u{2013}'
+            | '\u{2212}'
+            | '\u{5be}'
+    )
 }
 
 fn exact(wanted: &str, text: &Text<'_>) -> Vec<Range<usize>> {

@@ -39,14 +39,17 @@ pub fn clusters(letters: &[char]) -> impl Iterator<Item = &[char]> {
 }
 
 /// Combining marks, the vowels and finals of Hangul written apart, the voicing of half-width kana.
-fn continues(letter: char) -> bool {
+pub fn continues(letter: char) -> bool {
     is_combining_mark(letter) || matches!(letter, '\u{1160}'..='\u{11ff}' | '\u{ff9e}' | '\u{ff9f}')
 }
 
 /// Characters that a text may hold anywhere without being another text.
 pub fn is_ignored(letter: char) -> bool {
-    let is_tatweel = matches!(letter,
-        '\u{640}' | '\u{fcf2}'..='\u{fcf4}' | '\u{fe71}' | '\u{fe77}' | '\u{fe79}' | '\u{fe7b}' | '\u{fe7d}' | '\u{fe7f}');
+    let is_tatweel = matches!(
+        letter,
+        '\u{640}' | '\u{fcf2}'
+            ..='\u{fcf4}' | '\u{fe71}' | '\u{fe77}' | '\u{fe79}' | '\u{fe7b}' | '\u{fe7d}' | '\u{fe7f}'
+    );
     is_tatweel || matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}' | '™' | '℠') || is_variation(letter)
 }
 
@@ -90,9 +93,11 @@ pub fn fold(cluster: &[char]) -> Vec<Glyph> {
 }
 
 /// A character as it is compared whatever its width, its ring, its place in a word: `①` is 1, `㈜` is 주, `ى` is ي.
-fn compatible(letter: char) -> Vec<char> {
-    let parts: Vec<char> =
-        std::iter::once(letter).nfkd().map(|part| if part == 'ى' { 'ي' } else { part }).collect();
+pub fn compatible(letter: char) -> Vec<char> {
+    if matches!(letter, '\u{b4}' | '\u{1ffd}') {
+        return vec!['\''];
+    }
+    let parts: Vec<char> = std::iter::once(letter).nfkd().map(|part| if part == 'ى' { 'ي' } else { part }).collect();
     match parts.as_slice() {
         ['(', inside @ .., ')'] => inside.to_vec(),
         _ => parts,

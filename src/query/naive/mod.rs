@@ -19,8 +19,9 @@
 //! - **Word.** An apostrophe or a hyphen inside it finds either of them, one run of white space, or nothing. In a hashtag
 //!   an edge counts too between a small letter or a digit and a capital, between letter and digit, and beside `_`; the
 //!   start of a prefix too.
-//! - **Phrase.** Its words in order, parted by 1 to 8 characters that are no word characters and hold no empty line; words
-//!   of unsegmented scripts may touch. Hashtags' seams do not count.
+//! - **Phrase.** Its words in order. What is no letter may part them, however much of it, but no paragraph; beside an emoji
+//!   only white space. They may touch where a token ends.
+//!   Hashtags' seams do not count.
 //! - **Exact.** These code points. **Prefix.** A word's start, up to the end of the run of word characters; in
 //!   unsegmented scripts the literal alone.
 //! - **Hashtag, name.** The whole run after `#` or `@` (`.` and `-` inside a name), not after a word character; or one of

@@ -5,7 +5,7 @@ use std::ops::Range;
 use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript};
 
-use super::glyph::{Glyph, clusters, fold, glyphs, is_ignored};
+use super::glyph::{Glyph, clusters, compatible, continues, fold, glyphs, is_ignored};
 
 const PARTICLES: [&str; 30] = [
     "은", "는", "이", "가", "을", "를", "에", "의", "와", "과", "도", "로", "으로", "에서", "에게", "까지", "부터",
@@ -17,6 +17,9 @@ const HEBREW_PREFIXES: [&str; 21] = [
     "בה",
 ];
 
+/// To Unicode a letter, to those who write it an apostrophe.
+const APOSTROPHE: char = '\u{2bc}';
+
 /// A character that counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Letter {
@@ -27,6 +30,8 @@ pub struct Letter {
     pub address: bool,
     /// Letter, digit, underscore, or a mark on one of these; never in an address.
     pub word: bool,
+    /// A word, or a sign that is made of letters or digits (`㎏`): no gap of a phrase goes over it.
+    pub solid: bool,
     /// In the run of word characters after a `#`.
     tagged: bool,
 }
@@ -163,7 +168,8 @@ fn letters(text: &str) -> Vec<Letter> {
         address = !letter.is_whitespace() && (address || begins_address(&text[at..]));
         if address || !is_ignored(letter) {
             let word = !address && is_word(letter, letters.last());
-            letters.push(Letter { at, letter, address, word, tagged: false });
+            let solid = word || !continues(letter) && compatible(letter).into_iter().any(is_letter);
+            letters.push(Letter { at, letter, address, word, solid, tagged: false });
         }
     }
     letters
@@ -191,12 +197,17 @@ pub fn is_at(letter: char) -> bool {
     matches!(letter, '@' | '＠' | '﹫')
 }
 
-/// Letters, digits, the underscore, and marks if what they stand on is one of these.
+/// Letters, digits, the underscore, and what continues a character if that is one of these.
 fn is_word(letter: char, before: Option<&Letter>) -> bool {
-    if is_combining_mark(letter) {
-        return before.is_none_or(|before| before.word);
+    match before.filter(|_| continues(letter)) {
+        Some(before) => before.word,
+        None => is_letter(letter) || is_combining_mark(letter),
     }
-    letter.is_alphanumeric() || is_underscore(letter)
+}
+
+/// Letters, digits and the underscore.
+pub fn is_letter(letter: char) -> bool {
+    letter != APOSTROPHE && letter.is_alphanumeric() || is_underscore(letter)
 }
 
 fn is_underscore(letter: char) -> bool {
