@@ -107,6 +107,6 @@ fn file(filed: &mut Filed, keys: Vec<String>, rule: u32) {
 /// The loosest form of a hashtag or a name.
 pub(super) fn loosest(name: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    fold::for_each_letter(name, |letter, _, _, _| fold::push_loose(letter, &mut bytes));
+    fold::for_each_letter(name, |read| fold::push_loose(read.letter, &mut bytes));
     bytes
 }

@@ -126,6 +126,8 @@ pub(super) struct Entry {
     /// The base in its loosest form; none for marks and for what is ignored.
     pub loose: Option<char>,
     pub kind: Kind,
+    /// Digits are of no script.
+    pub script: Script,
     /// The class by which Unicode orders it among the marks of one letter; 0 for what is not moved.
     pub class: u8,
     /// Where its letter has marks already.
@@ -148,25 +150,32 @@ pub(super) fn entry(character: char) -> &'static Entry {
     &page[code % PAGE]
 }
 
-const NOTHING: Entry =
-    Entry { letter: Letter { base: '\0', marks: Marks(0) }, loose: None, kind: IGNORED, class: 0, places: 0 };
+const NOTHING: Entry = Entry {
+    letter: Letter { base: '\0', marks: Marks(0) },
+    loose: None,
+    kind: IGNORED,
+    script: Script::Common,
+    class: 0,
+    places: 0,
+};
 
 fn describe(character: char) -> Entry {
-    let mut kind = kind_of(character);
+    let script = script_of(character);
+    let mut kind = kind_of(character, script);
     let mut marks = simple_marks(character);
     let first = marks.next().unwrap_or(character);
     let class = canonical_combining_class(first);
     if kind & (IGNORED | MARK) != 0 {
         let mut letter = Letter::plain(first);
         marks.for_each(|mark| letter.marks.add(mark));
-        return Entry { letter, loose: None, kind, class, places: place(first) };
+        return Entry { letter, loose: None, kind, script, class, places: place(first) };
     }
     let (letters, places) = decompose(character);
     if letters.len() > 1 {
         kind |= SEVERAL;
     }
     let letter = letters.first().copied().unwrap_or(Letter::plain(character));
-    Entry { letter, loose: Some(loosest(letter.base)), kind: kind | joint(letter), class, places }
+    Entry { letter, loose: Some(loosest(letter.base)), kind: kind | joint(letter), script, class, places }
 }
 
 /// Whether a letter is a joint, as a fact.
@@ -174,18 +183,39 @@ fn joint(letter: Letter) -> Kind {
     if is_joint(letter.base) { JOINT } else { 0 }
 }
 
-fn kind_of(character: char) -> Kind {
+/// The script of a character; of one that is of none, that of its compatible form.
+fn script_of(character: char) -> Script {
+    if character.is_numeric() {
+        return Script::Common;
+    }
+    let simple = match character.script() {
+        Script::Common => compatible(character)[0],
+        _ => character,
+    };
+    match simple {
+        'ー' => Script::Katakana,
+        '〆' => Script::Han,
+        _ => simple.script(),
+    }
+}
+
+/// Whether letters of two scripts are of two tokens: of two real ones, or one of them is written without spaces.
+pub(super) fn parts_scripts(left: Script, right: Script) -> bool {
+    let is_real = |script| !matches!(script, Script::Common | Script::Inherited | Script::Unknown);
+    left != right && (is_real(left) && is_real(right) || is_unsegmented(left) || is_unsegmented(right))
+}
+
+fn kind_of(character: char, script: Script) -> Kind {
     if is_ignored(character) {
         return IGNORED;
     }
     let combining = is_combining_mark(character);
-    let script = character.script();
     // To Unicode ʼ is a letter, to those who write it an apostrophe.
     let is_alphanumeric = character.is_alphanumeric() && character != '\u{2bc}';
     let facts = [
         (WORD, is_alphanumeric || combining || matches!(character, '_' | '＿')),
         (LETTER, is_alphanumeric && character.is_alphabetic() && !combining),
-        (UNSEGMENTED, is_unsegmented(script) && !combining && !character.is_numeric()),
+        (UNSEGMENTED, is_unsegmented(script)),
         (HANGUL, script == Script::Hangul),
         (UPPER, character.is_uppercase()),
         (LOWER, character.is_lowercase()),
@@ -264,23 +294,26 @@ fn simple_marks(mark: char) -> impl Iterator<Item = char> {
     std::iter::once(first).chain(second)
 }
 
-/// The letters of one character that is neither a mark nor ignored, and where the last of them has marks. What Unicode
-/// writes in parentheses (`㈜`) is what stands in them.
+/// The compatible form of a character, taken apart. What Unicode writes in parentheses (`㈜`) is what stands in them.
+fn compatible(character: char) -> Vec<char> {
+    if matches!(character, '\u{b4}' | '\u{1ffd}') {
+        return vec!['\''];
+    }
+    let parts: Vec<char> = std::iter::once(character).nfkd().take(DECOMPOSED_LETTERS_MAX).collect();
+    match parts.as_slice() {
+        ['(', inside @ .., ')'] => inside.to_vec(),
+        _ => parts,
+    }
+}
+
+/// The letters of one character that is neither a mark nor ignored, and where the last of them has marks.
 fn decompose(character: char) -> (Vec<Letter>, u8) {
     if matches!(character, '\u{ac00}'..='\u{d7a3}') {
         return (vec![Letter::plain(character)], 0);
     }
-    if matches!(character, '\u{b4}' | '\u{1ffd}') {
-        return (vec![Letter::plain('\'')], 0);
-    }
     let mut letters: Vec<Letter> = Vec::new();
     let mut places = 0;
-    let parts: Vec<char> = std::iter::once(character).nfkd().take(DECOMPOSED_LETTERS_MAX).collect();
-    let parts = match parts.as_slice() {
-        ['(', inside @ .., ')'] => inside,
-        parts => parts,
-    };
-    for &part in parts.iter().filter(|&&part| !is_ignored(part)) {
+    for part in compatible(character).into_iter().filter(|&part| !is_ignored(part)) {
         if is_mark(part) {
             if !letters.last_mut().is_some_and(|letter| letter.take(part, true)) {
                 letters.push(Letter::plain(part));
@@ -354,43 +387,53 @@ fn place(mark: char) -> u8 {
 
 /// A letter of a text that may yet be joined by what follows it.
 struct Held {
-    letter: Letter,
-    loose: Option<char>,
-    kind: Kind,
-    bytes: Range<usize>,
+    read: Read,
     /// Where it has marks already.
     places: u8,
+}
+
+/// A letter as it stands in a text.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub letter: Letter,
+    /// As in [`Entry`].
+    pub loose: Option<char>,
+    pub kind: Kind,
+    pub script: Script,
+    /// With the marks upon it.
+    pub bytes: Range<usize>,
 }
 
 impl Held {
     /// Joins a mark, or a part of a Hangul syllable, if it belongs to this letter.
     fn join(&mut self, character: char, entry: &Entry, bytes: &Range<usize>) -> bool {
+        let Self { read, places } = self;
         if entry.kind & MARK != 0 {
             let is_taken = simple_marks(character).all(|mark| {
                 let place = place(mark);
-                let is_taken = self.letter.take(mark, self.places & place == 0);
-                self.places |= place;
+                let is_taken = read.letter.take(mark, *places & place == 0);
+                *places |= place;
                 is_taken
             });
             if is_taken {
-                self.kind |= MARKED;
-                self.bytes.end = bytes.end;
+                read.kind |= MARKED;
+                read.bytes.end = bytes.end;
             }
             return is_taken;
         }
-        if entry.kind & JAMO == 0 || self.kind & HANGUL == 0 || self.kind & MARKED != 0 {
+        if entry.kind & JAMO == 0 || read.kind & HANGUL == 0 || read.kind & MARKED != 0 {
             return false;
         }
-        let Some(syllable) = compose_syllable(self.letter, character) else { return false };
-        (self.letter, self.loose, self.bytes.end) = (syllable, Some(syllable.base), bytes.end);
+        let Some(syllable) = compose_syllable(read.letter, character) else { return false };
+        (read.letter, read.loose, read.bytes.end) = (syllable, Some(syllable.base), bytes.end);
         true
     }
 }
 
-/// Calls back with each letter of `text`, its loosest base, its kind and the bytes it stands at. Marks come upon the
-/// letter before them, and widen its bytes; a character of several letters gives them all at the same bytes. What
-/// Unicode orders among marks is given in that order, at the bytes of the whole run if it was in another.
-pub(super) fn for_each_letter(text: &str, found: impl FnMut(Letter, Option<char>, Kind, Range<usize>)) {
+/// Calls back with each letter of `text`. Marks come upon the letter before them, and widen its bytes; a character of
+/// several letters gives them all at the same bytes. What Unicode orders among marks is given in that order, at the
+/// bytes of the whole run if it was in another.
+pub(super) fn for_each_letter(text: &str, found: impl FnMut(Read)) {
     let mut reader = Reader { found, held: None };
     // Up to here marks are known to be in order, and up to here they were read already.
     let (mut ordered, mut read) = (0, 0);
@@ -418,29 +461,29 @@ struct Reader<F> {
     held: Option<Held>,
 }
 
-impl<F: FnMut(Letter, Option<char>, Kind, Range<usize>)> Reader<F> {
+impl<F: FnMut(Read)> Reader<F> {
     fn read(&mut self, character: char, bytes: Range<usize>) {
         let entry = entry(character);
         if entry.kind & IGNORED != 0 || self.held.as_mut().is_some_and(|held| held.join(character, entry, &bytes)) {
             return;
         }
         self.give();
-        let Entry { letter, loose, kind, places, .. } = *entry;
+        let Entry { letter, loose, kind, script, places, .. } = *entry;
         if kind & SEVERAL == 0 {
-            self.held = Some(Held { letter, loose, kind, bytes, places });
+            self.held = Some(Held { read: Read { letter, loose, kind, script, bytes }, places });
             return;
         }
         let (letters, places) = decompose(character);
         for letter in letters {
             self.give();
             let (loose, kind) = (Some(loosest(letter.base)), kind & !JOINT | joint(letter));
-            self.held = Some(Held { letter, loose, kind, bytes: bytes.clone(), places });
+            self.held = Some(Held { read: Read { letter, loose, kind, script, bytes: bytes.clone() }, places });
         }
     }
 
     fn give(&mut self) {
-        if let Some(Held { letter, loose, kind, bytes, .. }) = self.held.take() {
-            (self.found)(letter, loose, kind, bytes);
+        if let Some(held) = self.held.take() {
+            (self.found)(held.read);
         }
     }
 }

@@ -65,7 +65,7 @@ impl Folded {
             }
             let end =
                 text.as_bytes()[at..].iter().position(|byte| *byte < 0x80).map_or(text.len(), |length| at + length);
-            for_each_letter(&text[at..end], |_, loose, kind, _| self.push(loose, kind));
+            for_each_letter(&text[at..end], |read| self.push(read.loose, read.kind));
             at = end;
             last = (at, self.bytes.len());
         }

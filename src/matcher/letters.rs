@@ -3,8 +3,10 @@
 
 use std::ops::Range;
 
+use unicode_script::Script;
+
 use super::fold::{
-    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Marks, UNSEGMENTED, UPPER, WORD,
+    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Marks, Read, UNSEGMENTED, UPPER, WORD,
 };
 
 /// An address: no literal crosses it.
@@ -36,18 +38,16 @@ pub(super) struct Placed {
     /// Its bytes in the text.
     pub start: u32,
     pub end: u32,
-    /// For a word character: the index after the last letter of the run that it is in.
+    /// Where the run of word characters ends that goes on with this letter, and where the token does: before it, if it
+    /// begins another.
     pub run_end: u32,
+    pub token_end: u32,
+    script: Script,
 }
 
 impl Placed {
     pub fn is(&self, kind: Kind) -> bool {
         self.kind & kind != 0
-    }
-
-    /// Whether its last character is of a script that is written without spaces.
-    pub fn ends_unsegmented(&self) -> bool {
-        self.kind & (UNSEGMENTED | MARKED) == UNSEGMENTED
     }
 
     /// Part of a word, or of a sign that is made of letters or digits: no gap of a phrase goes over it.
@@ -76,7 +76,8 @@ impl Letters {
         for address in addresses {
             folded = self.read_run(text, at..address.start, folded);
             let place = (address.start as u32, address.end as u32);
-            self.push(Letter { base: '\0', marks: Marks::default() }, ADDRESS, folded, place);
+            let letter = Letter { base: '\0', marks: Marks::default() };
+            self.push(letter, (ADDRESS, Script::Common), folded, place);
             folded += 1;
             at = address.end;
         }
@@ -87,30 +88,38 @@ impl Letters {
     fn read_run(&mut self, text: &str, run: Range<usize>, mut folded: u32) -> u32 {
         let first = run.start;
         let text = &text[run];
-        fold::for_each_letter(text, |letter, loose, kind, bytes| {
-            self.push(letter, kind, folded, ((first + bytes.start) as u32, (first + bytes.end) as u32));
+        fold::for_each_letter(text, |Read { letter, loose, kind, script, bytes }| {
+            let place = ((first + bytes.start) as u32, (first + bytes.end) as u32);
+            self.push(letter, (kind, script), folded, place);
             folded += loose.map_or(0, |loose| loose.len_utf8() as u32);
         });
         folded
     }
 
-    fn push(&mut self, letter: Letter, mut kind: Kind, folded: u32, (start, end): (u32, u32)) {
+    fn push(&mut self, letter: Letter, (mut kind, mut script): (Kind, Script), folded: u32, (start, end): (u32, u32)) {
         let before = self.placed.last();
+        // What continues a character is what that is.
         if let Some(before) = before.filter(|_| kind & COMBINING != 0) {
-            kind = kind & (before.kind | !WORD) | before.kind & (UPPER | LOWER | DIGIT | LETTER);
+            let inherited = WORD | UPPER | LOWER | DIGIT | LETTER | UNSEGMENTED | HANGUL;
+            kind = kind & !inherited | before.kind & inherited;
+            script = before.script;
         }
         let goes_on = before.is_some_and(|before| before.in_tag || before.letter.base == '#' && !before.is(MARKED));
         let in_tag = goes_on && kind & WORD != 0;
-        self.placed.push(Placed { letter, kind, in_tag, folded, start, end, run_end: 0 });
+        self.placed.push(Placed { letter, kind, in_tag, folded, start, end, run_end: 0, token_end: 0, script });
     }
 
     fn mark_runs(&mut self) {
-        let mut end = self.placed.len() as u32;
-        for (at, placed) in self.placed.iter_mut().enumerate().rev() {
-            if !placed.is(WORD) {
-                end = at as u32;
+        let length = self.placed.len() as u32;
+        let (mut run_end, mut token_end) = (length, length);
+        for at in (0..self.placed.len()).rev() {
+            if !self.placed[at].is(WORD) {
+                run_end = at as u32;
             }
-            placed.run_end = end;
+            if self.is_boundary(at) {
+                token_end = at as u32;
+            }
+            (self.placed[at].run_end, self.placed[at].token_end) = (run_end, token_end);
         }
     }
 
@@ -148,21 +157,30 @@ impl Letters {
         }
     }
 
-    /// Whether a word may begin or end before `at`.
+    /// Whether a word may begin or end before `at`, whatever is looked for.
     pub fn is_boundary(&self, at: usize) -> bool {
         let (Some(before), Some(after)) = self.around(at) else { return true };
         before.start != after.start
-            && (before.kind & after.kind & WORD == 0 || before.ends_unsegmented() || after.is(UNSEGMENTED))
+            && (before.kind & after.kind & WORD == 0
+                || fold::parts_scripts(before.script, after.script) && !after.is(COMBINING))
     }
 
     /// Whether an occurrence may begin before `at`, as far as its first letter tells.
     pub fn begins(&self, at: usize) -> bool {
-        self.is_boundary(at) || self.follows_prefix(at)
+        self.is_boundary(at) || self.get(at).is_some_and(|first| first.is(UNSEGMENTED)) || self.follows_prefix(at)
     }
 
     /// Whether an occurrence may end before `at`, as far as its last letter tells.
     pub fn ends(&self, at: usize) -> bool {
-        self.is_boundary(at) || self.precedes_particle(at)
+        let last = at.checked_sub(1).and_then(|before| self.get(before));
+        self.is_boundary(at) || last.is_some_and(|last| last.is(UNSEGMENTED)) || self.precedes_particle(at)
+    }
+
+    /// Whether two words of a phrase may touch before `at`.
+    pub fn may_touch(&self, at: usize) -> bool {
+        let (Some(before), Some(after)) = self.around(at) else { return false };
+        let is_apart = self.is_boundary(at) || (before.kind | after.kind) & UNSEGMENTED != 0;
+        is_apart && self.parts_characters(at)
     }
 
     /// Whether a part of a hashtag begins or ends before `at`: `#VodafoneSucks`, `#vodafone5g`, `#vodafone_cz`.
@@ -186,10 +204,10 @@ impl Letters {
         })
     }
 
-    /// Whether the word that ends before `at` is Hangul and carries a particle, and ends there.
+    /// Whether the word that ends before `at` is Hangul or ends with a digit, and carries a particle that ends there.
     pub fn precedes_particle(&self, at: usize) -> bool {
         let (Some(before), Some(_)) = self.around(at) else { return false };
-        before.kind & (HANGUL | MARKED) == HANGUL
+        before.is(HANGUL | DIGIT)
             && PARTICLES.iter().any(|particle| {
                 let end = at + particle.chars().count();
                 self.reads(at, end, particle) && self.is_boundary(end) && self.parts_characters(end)

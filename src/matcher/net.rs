@@ -7,7 +7,7 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 
-use super::fold::{self, COMBINING, HANGUL, UNSEGMENTED, WORD};
+use super::fold::{self, COMBINING, DIGIT, HANGUL, UNSEGMENTED, WORD};
 use super::pattern::Pattern;
 use super::scratch::{Marked, Room};
 use super::verify::{View, Ways};
@@ -142,10 +142,13 @@ fn is_joined(folded: &[u8], at: usize, ends: bool) -> bool {
         return folded[at - 1].is_ascii_alphanumeric() && folded[at].is_ascii_alphanumeric();
     }
     let (Some(before), Some(after)) = (letter_before(folded, at), letter_at(folded, at)) else { return false };
-    let (left, right) = (fold::entry(before).kind, fold::entry(after).kind);
-    let parts =
-        if ends { left & HANGUL != 0 } else { matches!(before, '\u{590}'..='\u{6ff}') } || left & COMBINING != 0;
-    left & right & WORD != 0 && (left | right) & UNSEGMENTED == 0 && !parts
+    let (left, right) = (fold::entry(before), fold::entry(after));
+    let may_part = match ends {
+        true => left.kind & (HANGUL | DIGIT | COMBINING) != 0,
+        false => left.kind & COMBINING != 0 || matches!(before, '\u{590}'..='\u{6ff}'),
+    };
+    let is_one_word = left.kind & right.kind & WORD != 0 && (left.kind | right.kind) & UNSEGMENTED == 0;
+    is_one_word && !may_part && !fold::parts_scripts(left.script, right.script)
 }
 
 fn letter_at(folded: &[u8], at: usize) -> Option<char> {

@@ -72,7 +72,7 @@ impl Pattern {
         }
         self.raw_anchor = best.start;
         let mut letters = Vec::new();
-        fold::for_each_letter(&self.raw[best], |letter, _, _, _| letters.push(Element::Letter(letter)));
+        fold::for_each_letter(&self.raw[best], |read| letters.push(Element::Letter(read.letter)));
         self.anchor = 0..letters.len();
         self.elements = letters;
     }
@@ -137,18 +137,18 @@ fn is_sign(element: Option<&Element>, is_last: bool) -> bool {
 }
 
 fn push_letters(text: &str, elements: &mut Vec<Element>) {
-    fold::for_each_letter(text, |letter, _, _, _| elements.push(Element::Letter(letter)));
+    fold::for_each_letter(text, |read| elements.push(Element::Letter(read.letter)));
 }
 
 /// The letters of a word, its inner apostrophes and hyphens as joints.
 fn push_word(word: &str, elements: &mut Vec<Element>) {
     let first = elements.len();
     let mut joints = Vec::new();
-    fold::for_each_letter(word, |letter, _, kind, _| {
-        if kind & JOINT != 0 {
+    fold::for_each_letter(word, |read| {
+        if read.kind & JOINT != 0 {
             joints.push(elements.len());
         }
-        elements.push(Element::Letter(letter));
+        elements.push(Element::Letter(read.letter));
     });
     let last = elements.len().saturating_sub(1);
     for at in joints.into_iter().filter(|&at| at > first && at < last) {

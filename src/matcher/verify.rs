@@ -131,8 +131,8 @@ impl Pattern {
     pub fn equals(&self, name: &str) -> bool {
         let mut letters = self.elements.iter().skip(1);
         let mut equal = true;
-        fold::for_each_letter(name, |letter, _, _, _| {
-            equal &= matches!(letters.next(), Some(Element::Letter(typed)) if typed.finds(&letter));
+        fold::for_each_letter(name, |read| {
+            equal &= matches!(letters.next(), Some(Element::Letter(typed)) if typed.finds(&read.letter));
         });
         equal && letters.next().is_none()
     }
@@ -192,7 +192,7 @@ fn step(letters: &Letters, element: &Element, at: usize, way: Way, into: &mut Ve
 /// Adds the places behind a gap: nothing, if a token ends there; or what is no letter, within a paragraph; in a tight
 /// gap white space.
 fn step_gap(letters: &Letters, at: usize, way: Way, is_tight: bool, into: &mut Vec<usize>) {
-    if letters.is_boundary(at) && letters.parts_characters(at) {
+    if letters.may_touch(at) {
         into.push(at);
     }
     let mut end = at;
@@ -236,8 +236,8 @@ fn end_of_token(letters: &Letters, end: usize) -> usize {
     while !letters.parts_characters(end) {
         end += 1;
     }
-    let is_whole = end.checked_sub(1).and_then(|last| letters.get(last)).is_some_and(Placed::ends_unsegmented);
-    if is_whole { end } else { end_of_run(letters, end) }
+    let is_whole = end.checked_sub(1).and_then(|last| letters.get(last)).is_some_and(|last| last.is(UNSEGMENTED));
+    if is_whole { end } else { letters.get(end).map_or(end, |placed| placed.token_end as usize) }
 }
 
 /// The end of the run of word characters from `at` on.

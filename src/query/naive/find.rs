@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::{Literal, LiteralKind};
 use super::glyph::{Glyph, glyphs, is_variation};
-use super::text::{Letter, Text, is_at, is_hash, is_letter, is_unspaced};
+use super::text::{Letter, Text, is_at, is_hash, is_letter};
 
 /// The byte ranges of a literal's occurrences: the leftmost first, the next behind its end.
 pub fn occurrences(literal: &Literal, text: &Text<'_>) -> Vec<Range<usize>> {
@@ -56,7 +56,7 @@ fn prefix(head: &[Glyph], text: &Text<'_>, start: usize) -> Option<usize> {
     if !text.begins(first) && !text.is_seam(first) {
         return None;
     }
-    Some(if is_unspaced(text.letters[end - 1].letter) { end } else { text.run_end(end) })
+    Some(if text.letters[end - 1].is_unspaced() { end } else { text.token_end(end) })
 }
 
 fn phrase(words: &[Vec<Glyph>], text: &Text<'_>, start: usize) -> Option<usize> {
@@ -85,9 +85,8 @@ fn is_sign(glyph: Option<&Glyph>, is_last: bool) -> bool {
 /// them stands nothing, if a token ends there; or what is no letter, within a paragraph; in a tight gap white space.
 fn behind_gap(text: &Text<'_>, end: usize, is_tight: bool) -> Vec<usize> {
     let mut starts = Vec::new();
-    let beside = [end - 1, end];
-    let touching = beside.iter().any(|&place| text.letters.get(place).is_some_and(|at| is_unspaced(at.letter)));
-    if touching || text.is_boundary(end) {
+    let is_touching = |place: usize| text.letters.get(place).is_some_and(Letter::is_unspaced);
+    if text.is_boundary(end) || is_touching(end - 1) || is_touching(end) {
         starts.extend(glyph_at(text, end));
     }
     let mut is_line_over = false;

@@ -34,11 +34,39 @@ pub struct Letter {
     pub solid: bool,
     /// In the run of word characters after a `#`.
     tagged: bool,
+    /// Itself, or the character that it continues.
+    base: char,
+    /// Of the base. Digits are of no script.
+    script: Script,
 }
 
 impl Letter {
     pub fn end(&self) -> usize {
         self.at + self.letter.len_utf8()
+    }
+
+    /// Whether its script is written without spaces.
+    pub fn is_unspaced(&self) -> bool {
+        matches!(
+            self.script,
+            Script::Han
+                | Script::Hiragana
+                | Script::Katakana
+                | Script::Thai
+                | Script::Lao
+                | Script::Khmer
+                | Script::Myanmar
+        )
+    }
+
+    fn is_of_a_script(&self) -> bool {
+        !matches!(self.script, Script::Common | Script::Inherited | Script::Unknown)
+    }
+
+    /// Whether a token ends between this and the next: the script changes, and both are of one or one has no spaces.
+    fn is_parted_from(&self, next: &Self) -> bool {
+        let is_script = self.is_of_a_script() && next.is_of_a_script();
+        self.script != next.script && (is_script || self.is_unspaced() || next.is_unspaced())
     }
 }
 
@@ -59,6 +87,9 @@ pub struct Text<'a> {
     /// Without what is ignored.
     pub letters: Vec<Letter>,
     pub glyphs: Vec<Placed>,
+    /// From each place on: where the run of word characters ends, and where the token does.
+    run_ends: Vec<usize>,
+    token_ends: Vec<usize>,
 }
 
 impl<'a> Text<'a> {
@@ -66,7 +97,7 @@ impl<'a> Text<'a> {
         let mut letters = letters(text);
         tag(&mut letters);
         let plain: Vec<char> = letters.iter().map(|letter| letter.letter).collect();
-        let mut placed = Vec::new();
+        let mut glyphs = Vec::new();
         let mut start = 0;
         for cluster in clusters(&plain) {
             let range = start..start + cluster.len();
@@ -74,10 +105,22 @@ impl<'a> Text<'a> {
             let folded = fold(cluster);
             let last = folded.len().saturating_sub(1);
             for (at, glyph) in folded.into_iter().enumerate() {
-                placed.push(Placed { glyph, letters: range.clone(), first: at == 0, last: at == last });
+                glyphs.push(Placed { glyph, letters: range.clone(), first: at == 0, last: at == last });
             }
         }
-        Self { text, letters, glyphs: placed }
+        let mut text = Self { text, letters, glyphs, run_ends: Vec::new(), token_ends: Vec::new() };
+        text.run_ends = text.ends_of(|text, place| text.letters.get(place).is_none_or(|letter| !letter.word));
+        text.token_ends = text.ends_of(Self::is_boundary);
+        text
+    }
+
+    /// For each place the first from there on at which something ends.
+    fn ends_of(&self, ends: impl Fn(&Self, usize) -> bool) -> Vec<usize> {
+        let mut found = vec![self.letters.len(); self.letters.len() + 1];
+        for place in (0..self.letters.len()).rev() {
+            found[place] = if ends(self, place) { place } else { found[place + 1] };
+        }
+        found
     }
 
     /// The place among the letters of a byte of the text.
@@ -92,26 +135,24 @@ impl<'a> Text<'a> {
     /// Whether a word ends or begins before the letter at `place`, whatever is looked for.
     pub fn is_boundary(&self, place: usize) -> bool {
         let Some((before, after)) = self.beside(place) else { return true };
-        if !before.word || !after.word {
-            return true;
-        }
-        let (before, after) = (script(before.letter), script(after.letter));
-        before != after && (is_unsegmented(before) || is_unsegmented(after))
+        !before.word || !after.word || (before.is_parted_from(&after) && self.parts_characters(place))
+    }
+
+    /// Whether the letter at `place` does not continue the one before it.
+    pub fn parts_characters(&self, place: usize) -> bool {
+        place == 0 || self.letters.get(place).is_none_or(|letter| !continues(letter.letter))
     }
 
     /// Whether an occurrence may begin at `place`.
     pub fn begins(&self, place: usize) -> bool {
-        self.is_boundary(place)
-            || self.letters.get(place).is_some_and(|letter| is_unsegmented(script(letter.letter)))
-            || self.after_prefix(place)
+        self.is_boundary(place) || self.letters.get(place).is_some_and(Letter::is_unspaced) || self.after_prefix(place)
     }
 
     /// Whether an occurrence may end before `place`.
     pub fn ends(&self, place: usize) -> bool {
-        let Some(last) = place.checked_sub(1).map(|before| self.letters[before].letter) else { return true };
-        self.is_boundary(place)
-            || is_unsegmented(script(last))
-            || (last.script() == Script::Hangul && self.before_particle(place))
+        let Some(last) = place.checked_sub(1).map(|before| self.letters[before]) else { return true };
+        let may_carry = last.script == Script::Hangul || last.base.is_numeric();
+        self.is_boundary(place) || last.is_unspaced() || (may_carry && self.before_particle(place))
     }
 
     /// Whether a particle stands at `place`, and then a word ends.
@@ -144,11 +185,10 @@ impl<'a> Text<'a> {
     /// Whether a part of a hashtag ends before the letter at `place`: `#Vodafone|Sucks`, `#covid|19`, `#snake|_|case`.
     pub fn is_seam(&self, place: usize) -> bool {
         let Some((before, after)) = self.beside(place) else { return false };
-        if !before.tagged || !after.tagged || is_combining_mark(after.letter) {
+        if !before.tagged || !after.tagged || continues(after.letter) {
             return false;
         }
-        let unmarked = self.letters[..place].iter().rev().find(|letter| !is_combining_mark(letter.letter));
-        let (Some(before), after) = (unmarked.map(|letter| letter.letter), after.letter) else { return false };
+        let (before, after) = (before.base, after.letter);
         let hump = (before.is_lowercase() || before.is_numeric()) && after.is_uppercase();
         let count = (before.is_alphabetic() && after.is_numeric()) || (before.is_numeric() && after.is_alphabetic());
         hump || count || is_underscore(before) || is_underscore(after)
@@ -156,7 +196,12 @@ impl<'a> Text<'a> {
 
     /// The end of the run of word characters from `place` on.
     pub fn run_end(&self, place: usize) -> usize {
-        self.letters[place..].iter().position(|letter| !letter.word).map_or(self.letters.len(), |run| place + run)
+        self.run_ends[place]
+    }
+
+    /// The end of the token from `place` on.
+    pub fn token_end(&self, place: usize) -> usize {
+        self.token_ends[place]
     }
 }
 
@@ -169,7 +214,9 @@ fn letters(text: &str) -> Vec<Letter> {
         if address || !is_ignored(letter) {
             let word = !address && is_word(letter, letters.last());
             let solid = word || !continues(letter) && compatible(letter).into_iter().any(is_letter);
-            letters.push(Letter { at, letter, address, word, solid, tagged: false });
+            let continued = letters.last().filter(|_| continues(letter));
+            let (base, script) = continued.map_or((letter, script(letter)), |before| (before.base, before.script));
+            letters.push(Letter { at, letter, address, word, solid, tagged: false, base, script });
         }
     }
     letters
@@ -214,26 +261,15 @@ fn is_underscore(letter: char) -> bool {
     matches!(letter, '_' | '＿')
 }
 
-/// The script of a letter. Digits and marks belong to all of them.
+/// The script of a letter; of one that is of none, that of what it is compared as. Digits are of no script.
 fn script(letter: char) -> Script {
-    if letter.is_numeric() || is_combining_mark(letter) { Script::Common } else { letter.script() }
-}
-
-/// Whether the script is written without spaces.
-pub fn is_unsegmented(script: Script) -> bool {
-    matches!(
-        script,
-        Script::Han
-            | Script::Hiragana
-            | Script::Katakana
-            | Script::Thai
-            | Script::Lao
-            | Script::Khmer
-            | Script::Myanmar
-    )
-}
-
-/// Whether the letter belongs to a script that is written without spaces.
-pub fn is_unspaced(letter: char) -> bool {
-    is_unsegmented(script(letter))
+    if letter.is_numeric() {
+        return Script::Common;
+    }
+    let simple = if letter.script() == Script::Common { compatible(letter)[0] } else { letter };
+    match simple {
+        'ー' => Script::Katakana,
+        '〆' => Script::Han,
+        _ => simple.script(),
+    }
 }
