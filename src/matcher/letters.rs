@@ -5,26 +5,13 @@ use std::ops::Range;
 
 use unicode_script::Script;
 
+use super::carried::{self, PARTICLE_LETTERS_MAX, PREFIX_LETTERS_MAX};
 use super::fold::{
     self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Marks, Read, UNSEGMENTED, UPPER, WORD,
 };
 
 /// An address: no literal crosses it.
 const ADDRESS: Kind = 1 << 15;
-
-/// Particles that a Hangul word may carry and still be that word.
-const PARTICLES: [&str; 30] = [
-    "은", "는", "이", "가", "을", "를", "에", "의", "와", "과", "도", "로", "으로", "에서", "에게", "까지", "부터",
-    "만", "이나", "나", "하고", "이랑", "랑", "처럼", "보다", "께서", "한테", "마다", "조차", "밖에",
-];
-
-/// What may stand before an Arabic or Hebrew word without a space, alefs folded.
-const PREFIXES: [&str; 35] = [
-    "و", "ف", "ب", "ل", "ك", "ال", "وال", "بال", "فال", "كال", "لل", "ول", "وب", "فل", "ה", "ו", "ב", "ל", "מ", "ש",
-    "כ", "וה", "וב", "ול", "ומ", "וש", "וכ", "שה", "שב", "של", "שמ", "כש", "מה", "לה", "בה",
-];
-
-const PREFIX_LETTERS_MAX: usize = 3;
 
 /// One letter of a text.
 #[derive(Clone, Copy, Debug)]
@@ -198,25 +185,30 @@ impl Letters {
 
     /// Whether the letters before `at`, back to a boundary, are a prefix of Arabic or Hebrew.
     pub fn follows_prefix(&self, at: usize) -> bool {
+        let last = at.checked_sub(1).and_then(|before| self.get(before));
+        if !last.is_some_and(|last| matches!(last.letter.base, '\u{5d0}'..='\u{5ea}' | '\u{627}'..='\u{648}')) {
+            return false;
+        }
         (1..=PREFIX_LETTERS_MAX.min(at)).any(|length| {
             let start = at - length;
-            PREFIXES.iter().any(|prefix| self.reads(start, at, prefix)) && self.is_boundary(start)
+            carried::is_prefix(self.plain(start..at)) && self.is_boundary(start)
         })
     }
 
-    /// Whether the word that ends before `at` is Hangul or ends with a digit, and carries a particle that ends there.
+    /// Whether the word that ends before `at` is Hangul or ends with a digit, and carries particles that end there.
     pub fn precedes_particle(&self, at: usize) -> bool {
-        let (Some(before), Some(_)) = self.around(at) else { return false };
+        let (Some(before), Some(after)) = self.around(at) else { return false };
+        let is_word_end = |end: usize| self.is_boundary(end) && self.parts_characters(end);
         before.is(HANGUL | DIGIT)
-            && PARTICLES.iter().any(|particle| {
-                let end = at + particle.chars().count();
-                self.reads(at, end, particle) && self.is_boundary(end) && self.parts_characters(end)
-            })
+            && after.is(HANGUL)
+            && (1..=PARTICLE_LETTERS_MAX.min(self.placed.len() - at))
+                .filter(|length| is_word_end(at + length))
+                .any(|length| carried::are_particles(self.plain(at..at + length)))
     }
 
-    fn reads(&self, start: usize, end: usize, word: &str) -> bool {
-        self.placed
-            .get(start..end)
-            .is_some_and(|run| run.iter().map(|placed| placed.letter).eq(word.chars().map(Letter::plain)))
+    /// The letters of a run, each that has marks as a character that no table holds.
+    fn plain(&self, run: Range<usize>) -> impl Iterator<Item = char> {
+        let plain = |placed: &Placed| if placed.letter.marks.is_empty() { placed.letter.base } else { char::MAX };
+        self.placed[run].iter().map(plain)
     }
 }

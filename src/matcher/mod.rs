@@ -1,6 +1,7 @@
 //! All saved queries against one post: which match, and by which words.
 //! Unaware of where posts come from, of how queries are written, and of what becomes of a match.
 
+mod carried;
 mod compile;
 mod fold;
 mod folded;

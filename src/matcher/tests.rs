@@ -106,8 +106,8 @@ fn a_word_begins_and_ends_at_its_edges() {
     misses(Word, "o2", &["CO2", "o2x", "o2_", "https://o2.cz/o2"]);
     finds(Word, "o2", &["O2!", "-o2-", "o2は", "(o2)", "x#o2"]);
     finds(Word, "東京", &["私は東京に", "東京tower"]);
-    finds(Word, "서울", &["서울에서 왔다", "서울은"]);
-    misses(Word, "서울", &["서울들", "서울에서는"]);
+    finds(Word, "서울", &["서울에서 왔다", "서울은", "서울에서는"]);
+    misses(Word, "서울", &["서울들", "서울은가"]);
     finds(Word, "vodafone", &["#VodafoneSucks", "#fuckVodafone", "#vodafone_cz", "#vodafone5"]);
     misses(Word, "vodafone", &["VodafoneSucks", "#vodafonesucks"]);
     misses(Phrase, "vodafone", &["#VodafoneSucks"]);

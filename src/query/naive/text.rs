@@ -1,21 +1,81 @@
 //! A field's text, character by character: what may be searched, what makes up words, and where words end.
 
+use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use unicode_normalization::char::is_combining_mark;
 use unicode_script::{Script, UnicodeScript};
 
 use super::glyph::{Glyph, clusters, compatible, continues, fold, glyphs, is_ignored};
 
-const PARTICLES: [&str; 30] = [
-    "은", "는", "이", "가", "을", "를", "에", "의", "와", "과", "도", "로", "으로", "에서", "에게", "까지", "부터",
-    "만", "이나", "나", "하고", "이랑", "랑", "처럼", "보다", "께서", "한테", "마다", "조차", "밖에",
+/// Particles that end a word by themselves.
+const PARTICLES: [&str; 10] = ["은", "는", "이", "가", "을", "를", "의", "도", "나", "이나"];
+/// Particles of case, after which others may stand.
+const CASES: [&str; 23] = [
+    "에",
+    "에서",
+    "에게",
+    "에게서",
+    "께",
+    "께서",
+    "한테",
+    "한테서",
+    "로",
+    "으로",
+    "로서",
+    "으로서",
+    "로써",
+    "으로써",
+    "와",
+    "과",
+    "하고",
+    "랑",
+    "이랑",
+    "처럼",
+    "보다",
+    "마다",
+    "",
 ];
-const ARABIC_PREFIXES: [&str; 14] = ["و", "ف", "ب", "ل", "ك", "ال", "وال", "بال", "فال", "كال", "لل", "ول", "وب", "فل"];
-const HEBREW_PREFIXES: [&str; 21] = [
-    "ה", "ו", "ב", "ל", "מ", "ש", "כ", "וה", "וב", "ול", "ומ", "וש", "וכ", "שה", "שב", "של", "שמ", "כש", "מה", "לה",
-    "בה",
-];
+const LIMITS: [&str; 7] = ["까지", "부터", "만", "조차", "마저", "밖에", ""];
+const TOPICS: [&str; 9] = ["은", "는", "도", "의", "나", "이나", "라도", "이라도", ""];
+/// These stand after a limit only.
+const SUBJECTS: [&str; 4] = ["이", "가", "을", "를"];
+
+/// All that a Hangul word may carry: case, limit and topic, each of them or none, in this order.
+static CARRIED: LazyLock<Vec<Vec<Glyph>>> = LazyLock::new(|| {
+    let mut carried: HashSet<String> = PARTICLES.map(str::to_owned).into();
+    for case in CASES {
+        for limit in LIMITS {
+            let subjects = SUBJECTS.iter().filter(|_| !limit.is_empty());
+            carried.extend(TOPICS.iter().chain(subjects).map(|last| format!("{case}{limit}{last}")));
+        }
+    }
+    spelt_each(carried)
+});
+
+/// All that may stand before an Arabic or a Hebrew word without a space: conjunction, preposition and article, each of
+/// them or none, in this order. Before the article ل takes its alef away.
+static PREFIXES: LazyLock<Vec<Vec<Glyph>>> = LazyLock::new(|| {
+    let mut prefixes = HashSet::new();
+    for and in ["", "و", "ف"] {
+        for preposition in ["", "ب", "ك", "ل"] {
+            prefixes.extend(["", "ال"].map(|article| format!("{and}{preposition}{article}").replace("لال", "لل")));
+        }
+    }
+    for and in ["", "ו"] {
+        for that in ["", "ש", "כש", "מש"] {
+            for preposition in ["", "ב", "כ", "ל", "מ"] {
+                prefixes.extend(["", "ה"].map(|article| format!("{and}{that}{preposition}{article}")));
+            }
+        }
+    }
+    spelt_each(prefixes)
+});
+
+fn spelt_each(spellings: HashSet<String>) -> Vec<Vec<Glyph>> {
+    spellings.iter().filter(|spelling| !spelling.is_empty()).map(|spelling| glyphs(spelling)).collect()
+}
 
 /// To Unicode a letter, to those who write it an apostrophe.
 const APOSTROPHE: char = '\u{2bc}';
@@ -157,19 +217,16 @@ impl<'a> Text<'a> {
 
     /// Whether a particle stands at `place`, and then a word ends.
     fn before_particle(&self, place: usize) -> bool {
-        PARTICLES
-            .iter()
-            .any(|particle| self.spelt_from(place, &glyphs(particle)).is_some_and(|end| self.is_boundary(end)))
+        CARRIED.iter().any(|carried| self.spelt_from(place, carried).is_some_and(|end| self.is_boundary(end)))
     }
 
     /// Whether the letters before `place`, back to a boundary, are an article or a preposition written together.
     fn after_prefix(&self, place: usize) -> bool {
-        ARABIC_PREFIXES.iter().chain(&HEBREW_PREFIXES).any(|prefix| {
-            let prefix = glyphs(prefix);
+        PREFIXES.iter().any(|prefix| {
             let end = self.glyphs.partition_point(|glyph| glyph.letters.start < place);
             let Some(start) = end.checked_sub(prefix.len()) else { return false };
             let start = self.glyphs[start].letters.start;
-            self.is_boundary(start) && self.spelt_from(start, &prefix) == Some(place)
+            self.is_boundary(start) && self.spelt_from(start, prefix) == Some(place)
         })
     }
 
