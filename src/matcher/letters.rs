@@ -170,17 +170,25 @@ impl Letters {
         is_apart && self.parts_characters(at)
     }
 
-    /// Whether a part of a hashtag begins or ends before `at`: `#VodafoneSucks`, `#vodafone5g`, `#vodafone_cz`.
+    /// Whether a part of a hashtag begins or ends before `at`: `#VodafoneSucks`, `#BBCNews`, `#vodafone5g`,
+    /// `#vodafone_cz`.
     pub fn is_tag_boundary(&self, at: usize) -> bool {
         let (Some(before), Some(after)) = self.around(at) else { return true };
         if !(before.in_tag && after.in_tag) || before.start == after.start {
             return false;
         }
-        before.is(LOWER | DIGIT) && after.is(UPPER)
+        let is_hump = before.is(LOWER | DIGIT) || before.is(UPPER) && self.goes_on_small(at);
+        after.is(UPPER) && is_hump
             || before.is(LETTER) && after.is(DIGIT)
             || before.is(DIGIT) && after.is(LETTER)
             || before.letter.base == '_'
             || after.letter.base == '_'
+    }
+
+    /// Whether a small letter comes after the character at `at`.
+    fn goes_on_small(&self, at: usize) -> bool {
+        let is_same = |placed: &&Placed| placed.start == self.placed[at].start || placed.is(COMBINING);
+        self.placed[at..].iter().find(|placed| !is_same(placed)).is_some_and(|next| next.is(LOWER))
     }
 
     /// Whether the letters before `at`, back to a boundary, are a prefix of Arabic or Hebrew.

@@ -239,14 +239,17 @@ impl<'a> Text<'a> {
         (same && last.last && found[0].letters.start == place).then_some(last.letters.end)
     }
 
-    /// Whether a part of a hashtag ends before the letter at `place`: `#Vodafone|Sucks`, `#covid|19`, `#snake|_|case`.
+    /// Whether a part of a hashtag ends before the letter at `place`: `#Vodafone|Sucks`, `#BBC|News`, `#covid|19`,
+    /// `#snake|_|case`.
     pub fn is_seam(&self, place: usize) -> bool {
         let Some((before, after)) = self.beside(place) else { return false };
         if !before.tagged || !after.tagged || continues(after.letter) {
             return false;
         }
         let (before, after) = (before.base, after.letter);
-        let hump = (before.is_lowercase() || before.is_numeric()) && after.is_uppercase();
+        let next = self.letters[place + 1..].iter().find(|letter| !continues(letter.letter));
+        let is_word_after_acronym = before.is_uppercase() && next.is_some_and(|next| next.letter.is_lowercase());
+        let hump = (before.is_lowercase() || before.is_numeric() || is_word_after_acronym) && after.is_uppercase();
         let count = (before.is_alphabetic() && after.is_numeric()) || (before.is_numeric() && after.is_alphabetic());
         hump || count || is_underscore(before) || is_underscore(after)
     }
