@@ -37,6 +37,9 @@ pub(super) const COMBINING: Kind = 1 << 13;
 /// Has a mark after it, so that the character that ends it is of no script.
 pub(super) const MARKED: Kind = 1 << 14;
 
+/// The second half of a flag: the next half begins another.
+pub(super) const SECOND: Kind = 1 << 16;
+
 /// Base letters of the longest decomposition of one character.
 const DECOMPOSED_LETTERS_MAX: usize = 18;
 
@@ -210,8 +213,9 @@ fn kind_of(character: char, script: Script) -> Kind {
         return IGNORED;
     }
     let combining = is_combining_mark(character);
-    // To Unicode ʼ is a letter, to those who write it an apostrophe.
-    let is_alphanumeric = character.is_alphanumeric() && character != '\u{2bc}';
+    // To Unicode ʼ and 🅿 are letters; to those who write them, an apostrophe and a sign.
+    let is_sign = matches!(character, '\u{2bc}' | '\u{1f150}'..='\u{1f169}' | '\u{1f170}'..='\u{1f189}');
+    let is_alphanumeric = character.is_alphanumeric() && !is_sign;
     let facts = [
         (WORD, is_alphanumeric || combining || matches!(character, '_' | '＿')),
         (LETTER, is_alphanumeric && character.is_alphabetic() && !combining),
@@ -548,6 +552,11 @@ pub(super) fn weight(base: char) -> usize {
         '\u{3400}'..='\u{9fff}' | '\u{1f000}'..='\u{1faff}' => 3,
         _ => 1,
     }
+}
+
+/// One half of a flag.
+pub(super) fn is_regional(character: char) -> bool {
+    matches!(character, '\u{1f1e6}'..='\u{1f1ff}')
 }
 
 pub(super) fn is_variation(character: char) -> bool {

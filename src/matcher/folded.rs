@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use super::fold::{IGNORED, JAMO, Kind, MARK, MarkRun, SEVERAL, WORD, entry, for_each_letter, push};
+use super::fold::{
+    COMBINING, IGNORED, JAMO, Kind, MARK, MarkRun, SEVERAL, SPACE, UNSEGMENTED, WORD, entry, for_each_letter, push,
+};
 
 /// Stands for an address in a folded text. No literal holds it: it is not a byte of UTF-8.
 const ADDRESS: u8 = 0xff;
@@ -79,17 +81,30 @@ impl Folded {
     }
 }
 
-/// The addresses in a text, which no literal searches: from `http://` or `https://` up to white space.
+/// The addresses in a text, which no literal searches: from `http://` or `https://` up to what ends them.
 pub(super) fn addresses(text: &str, into: &mut Vec<Range<usize>>) {
     into.clear();
     let mut from = 0;
     while let Some(found) = memchr::memmem::find(&text.as_bytes()[from..], b"://") {
         let colon = from + found;
-        let scheme = ["http", "https"].into_iter().find(|scheme| text[from..colon].ends_with(scheme));
+        let head = &text.as_bytes()[from..colon];
+        let begins = |scheme: &&str| {
+            head.len() >= scheme.len() && head[head.len() - scheme.len()..].eq_ignore_ascii_case(scheme.as_bytes())
+        };
+        let scheme = ["https", "http"].into_iter().find(begins);
         from = colon + "://".len();
         let Some(scheme) = scheme else { continue };
-        let end = text[colon..].find(char::is_whitespace).map_or(text.len(), |length| colon + length);
+        let end = text[from..].find(ends_address).map_or(text.len(), |length| from + length);
         into.push(colon - scheme.len()..end);
         from = end;
     }
+}
+
+/// White space, what encloses an address, CJK punctuation, and the first letter of a script without spaces.
+fn ends_address(character: char) -> bool {
+    let is_punctuation = matches!(character,
+        '<' | '>' | '"' | '\u{3000}'..='\u{3003}' | '\u{3008}'..='\u{301f}' | '\u{30fb}' | '\u{ff01}'..='\u{ff0f}'
+        | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff3e}' | '\u{ff5b}'..='\u{ff65}');
+    let kind = entry(character).kind;
+    is_punctuation || kind & SPACE != 0 || kind & UNSEGMENTED != 0 && kind & (COMBINING | MARK) == 0
 }

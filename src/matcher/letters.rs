@@ -7,7 +7,8 @@ use unicode_script::Script;
 
 use super::carried::{self, PARTICLE_LETTERS_MAX, PREFIX_LETTERS_MAX};
 use super::fold::{
-    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Marks, Read, UNSEGMENTED, UPPER, WORD,
+    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Marks, Read, SECOND, UNSEGMENTED, UPPER,
+    WORD,
 };
 
 /// An address: no literal crosses it.
@@ -90,6 +91,10 @@ impl Letters {
             let inherited = WORD | UPPER | LOWER | DIGIT | LETTER | UNSEGMENTED | HANGUL;
             kind = kind & !inherited | before.kind & inherited;
             script = before.script;
+        }
+        let is_first_half = |before: &&Placed| fold::is_regional(before.letter.base) && !before.is(SECOND | MARKED);
+        if fold::is_regional(letter.base) && before.filter(is_first_half).is_some() {
+            kind |= SECOND;
         }
         let goes_on = before.is_some_and(|before| before.in_tag || before.letter.base == '#' && !before.is(MARKED));
         let in_tag = goes_on && kind & WORD != 0;

@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use crate::query::LiteralKind;
 
-use super::fold::{self, JOINT, Letter, MARKED, SPACE, UNSEGMENTED, WORD};
+use super::fold::{self, JOINT, Letter, MARKED, SECOND, SPACE, UNSEGMENTED, WORD};
 use super::letters::{Letters, Placed};
 use super::pattern::{Element, Pattern};
+
+const JOINER: char = '\u{200d}';
 
 /// Places reached on the ways through a literal; reused from literal to literal.
 #[derive(Debug, Default)]
@@ -124,7 +126,33 @@ impl Pattern {
             Some(last) => last.is(UNSEGMENTED) || !last.is(WORD),
             None => letters.ends(after),
         };
-        (self.kind == LiteralKind::Symbol || letters.begins(first) && ends()).then_some(found)
+        match self.kind {
+            LiteralKind::Symbol => self.is_whole_symbol(view, &found).then_some(found),
+            _ => (letters.begins(first) && ends()).then_some(found),
+        }
+    }
+
+    /// Whether a symbol is no part of another: of a family, of a flag, in a frame. A thumb may have a colour.
+    fn is_whole_symbol(&self, view: View, found: &Range<usize>) -> bool {
+        let is_drawn = |letter: &char| !fold::is_variation(*letter);
+        let mut before = view.text[..found.start].chars().rev().filter(is_drawn);
+        let mut after = view.text[found.end..].chars().filter(is_drawn).peekable();
+        after.next_if(|letter| matches!(letter, '\u{1f3fb}'..='\u{1f3ff}'));
+        let goes_on = |letter| matches!(letter, JOINER | '\u{20e3}' | '\u{e0020}'..='\u{e007f}');
+        if before.next() == Some(JOINER) || after.next().is_some_and(goes_on) {
+            return false;
+        }
+        let mut typed = self.raw.chars().filter(is_drawn);
+        if !typed.next().is_some_and(fold::is_regional) {
+            return true;
+        }
+        let letters = view.letters;
+        let place = letters.at_byte(found.start);
+        let is_half = |placed: &Placed| fold::is_regional(placed.letter.base) && !placed.is(MARKED);
+        let goes_on = typed.next().is_none()
+            && letters.get(place).is_some_and(is_half)
+            && letters.get(place + 1).is_some_and(|next| next.is(SECOND));
+        letters.get(place).is_some_and(|first| !first.is(SECOND)) && !goes_on
     }
 
     /// Whether a hashtag or a handle that came with the post is this literal.

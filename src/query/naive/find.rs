@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::super::{Literal, LiteralKind};
 use super::glyph::{Glyph, glyphs, is_variation};
-use super::text::{Letter, Text, is_at, is_hash, is_letter};
+use super::text::{Letter, Text, is_at, is_half_flag, is_hash, is_letter};
+
+const JOINER: char = '\u{200d}';
 
 /// The byte ranges of a literal's occurrences: the leftmost first, the next behind its end.
 pub fn occurrences(literal: &Literal, text: &Text<'_>) -> Vec<Range<usize>> {
@@ -178,16 +180,43 @@ fn searched(text: &Text<'_>, range: &Range<usize>) -> bool {
 
 fn symbol(wanted: &str, text: &Text<'_>) -> Vec<Range<usize>> {
     let wanted: Vec<char> = wanted.chars().filter(|&letter| !is_variation(letter)).collect();
-    let letters: Vec<(usize, char)> = text.text.char_indices().filter(|(_, letter)| !is_variation(*letter)).collect();
+    let drawn: Vec<(usize, char)> = text.text.char_indices().filter(|(_, letter)| !is_variation(*letter)).collect();
     if wanted.is_empty() {
         return Vec::new();
     }
-    let found = letters.windows(wanted.len()).filter(|window| window.iter().map(|(_, letter)| letter).eq(&wanted));
-    let ranges = found.map(|window| {
-        let (last, letter) = window[window.len() - 1];
-        window[0].0..last + letter.len_utf8()
+    let starts = (0..drawn.len()).filter(|&start| {
+        let found = drawn.get(start..start + wanted.len());
+        found.is_some_and(|found| found.iter().map(|(_, letter)| letter).eq(&wanted))
     });
-    ranges.filter(|range| searched(text, range)).collect()
+    let whole = starts.filter(|&start| {
+        let before = start.checked_sub(1).map(|before| drawn[before].1);
+        let end = start + wanted.len();
+        let colour = drawn.get(end).is_some_and(|(_, letter)| is_colour(*letter));
+        let after = drawn.get(end + usize::from(colour)).map(|(_, letter)| *letter);
+        before != Some(JOINER) && !after.is_some_and(continues_symbol)
+    });
+    let ranges = whole.map(|start| {
+        let (last, letter) = drawn[start + wanted.len() - 1];
+        drawn[start].0..last + letter.len_utf8()
+    });
+    ranges.filter(|range| searched(text, range) && !cuts_flag(&wanted, text, range)).collect()
+}
+
+/// The colour of a thumb: a thumb without one finds it in all colours.
+fn is_colour(letter: char) -> bool {
+    matches!(letter, '\u{1f3fb}'..='\u{1f3ff}')
+}
+
+/// Whether what comes before is only a part of an emoji: of a family, in a frame, of the flag of England.
+fn continues_symbol(letter: char) -> bool {
+    matches!(letter, JOINER | '\u{20e3}' | '\u{e0020}'..='\u{e007f}')
+}
+
+/// Whether a flag, or half of one, begins or ends within a flag of the text: two halves at a time are one.
+fn cuts_flag(wanted: &[char], text: &Text<'_>, range: &Range<usize>) -> bool {
+    let place = text.place(range.start);
+    let is_second = |place: usize| text.letters.get(place).is_some_and(|letter| letter.ends_flag);
+    is_half_flag(wanted[0]) && (is_second(place) || wanted.len() == 1 && is_second(place + 1))
 }
 
 /// Runs after a sign that are the whole of what is wanted.

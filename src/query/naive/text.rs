@@ -92,6 +92,8 @@ pub struct Letter {
     pub word: bool,
     /// A word, or a sign that is made of letters or digits (`㎏`): no gap of a phrase goes over it.
     pub solid: bool,
+    /// The second half of a flag: the next half begins another.
+    pub ends_flag: bool,
     /// In the run of word characters after a `#`.
     tagged: bool,
     /// Itself, or the character that it continues.
@@ -107,16 +109,7 @@ impl Letter {
 
     /// Whether its script is written without spaces.
     pub fn is_unspaced(&self) -> bool {
-        matches!(
-            self.script,
-            Script::Han
-                | Script::Hiragana
-                | Script::Katakana
-                | Script::Thai
-                | Script::Lao
-                | Script::Khmer
-                | Script::Myanmar
-        )
+        is_unspaced(self.script)
     }
 
     fn is_of_a_script(&self) -> bool {
@@ -270,20 +263,32 @@ fn letters(text: &str) -> Vec<Letter> {
     let mut letters: Vec<Letter> = Vec::new();
     let mut address = false;
     for (at, letter) in text.char_indices() {
-        address = !letter.is_whitespace() && (address || begins_address(&text[at..]));
+        address = !ends_address(letter) && (address || begins_address(&text[at..]));
         if address || !is_ignored(letter) {
             let word = !address && is_word(letter, letters.last());
             let solid = word || !continues(letter) && compatible(letter).into_iter().any(is_letter);
             let continued = letters.last().filter(|_| continues(letter));
             let (base, script) = continued.map_or((letter, script(letter)), |before| (before.base, before.script));
-            letters.push(Letter { at, letter, address, word, solid, tagged: false, base, script });
+            let half = letters.last().filter(|before| is_half_flag(before.letter) && !before.ends_flag);
+            let ends_flag = is_half_flag(letter) && half.is_some();
+            letters.push(Letter { at, letter, address, word, solid, ends_flag, tagged: false, base, script });
         }
     }
     letters
 }
 
-pub fn begins_address(text: &str) -> bool {
-    text.starts_with("http://") || text.starts_with("https://")
+fn begins_address(text: &str) -> bool {
+    let begins = |scheme: &str| text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
+    begins("http://") || begins("https://")
+}
+
+/// White space, what encloses an address, the punctuation of Chinese and Japanese, and the first letter of a script
+/// without spaces: there the text goes on directly behind an address.
+fn ends_address(letter: char) -> bool {
+    let is_punctuation = matches!(letter,
+        '<' | '>' | '"' | '\u{3000}'..='\u{3003}' | '\u{3008}'..='\u{301f}' | '\u{30fb}' | '\u{ff01}'..='\u{ff0f}'
+        | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff3e}' | '\u{ff5b}'..='\u{ff65}');
+    letter.is_whitespace() || is_punctuation || (is_unspaced(script(letter)) && !continues(letter))
 }
 
 /// Notes which letters follow a `#`.
@@ -294,6 +299,11 @@ fn tag(letters: &mut [Letter]) {
         letter.tagged = tagged;
         tagged = tagged || (!letter.address && is_hash(letter.letter));
     }
+}
+
+/// Two of these are a flag.
+pub fn is_half_flag(letter: char) -> bool {
+    matches!(letter, '\u{1f1e6}'..='\u{1f1ff}')
 }
 
 pub fn is_hash(letter: char) -> bool {
@@ -312,13 +322,19 @@ fn is_word(letter: char, before: Option<&Letter>) -> bool {
     }
 }
 
-/// Letters, digits and the underscore.
+/// Letters, digits and the underscore. 🅰 🅱 🅾 🅿 and their like are signs.
 pub fn is_letter(letter: char) -> bool {
-    letter != APOSTROPHE && letter.is_alphanumeric() || is_underscore(letter)
+    let is_sign = matches!(letter, APOSTROPHE | '\u{1f150}'..='\u{1f169}' | '\u{1f170}'..='\u{1f189}');
+    !is_sign && letter.is_alphanumeric() || is_underscore(letter)
 }
 
 fn is_underscore(letter: char) -> bool {
     matches!(letter, '_' | '＿')
+}
+
+fn is_unspaced(script: Script) -> bool {
+    use Script::{Han, Hiragana, Katakana, Khmer, Lao, Myanmar, Thai};
+    matches!(script, Han | Hiragana | Katakana | Thai | Lao | Khmer | Myanmar)
 }
 
 /// The script of a letter; of one that is of none, that of what it is compared as. Digits are of no script.
