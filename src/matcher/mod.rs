@@ -15,7 +15,7 @@ mod tokens;
 mod verify;
 
 pub use scratch::Scratch;
-pub use tokens::{Narrow, TOKEN_BYTES_MAX, narrow, tokens};
+pub use tokens::{Narrow, TOKEN_BYTES_MAX, narrow, post_tokens, tokens};
 
 use crate::model::{Match, Post, Verdict};
 use crate::query::Rule;

@@ -24,10 +24,17 @@ const AUTOMATON_COST: usize = 250;
 /// What a source may have left before a hashtag or a name.
 const SIGNS: [char; 6] = ['#', '＃', '﹟', '@', '＠', '﹫'];
 
+/// What is searched of a post: title, text, and the hashtags that came with it.
+type Texts<'a> = [&'a str; 3];
+
+/// The fields of these texts; what is in none tells no term.
+const FIELDS: [Option<Field>; 3] = [Some(Field::Title), Some(Field::Text), None];
+
 /// What programs ask about a post, and what it took to answer.
 struct Asked<'a> {
     tables: &'a Tables,
     post: &'a Post,
+    texts: Texts<'a>,
     verdict: &'a dyn Fn() -> Verdict,
     decided: Option<Verdict>,
     scratch: &'a mut Scratch,
@@ -60,17 +67,16 @@ impl Facts for Asked<'_> {
 impl Asked<'_> {
     /// Looks for a literal that triggers no rule.
     fn search(&mut self, literal: u32) -> bool {
-        let Scratch { title, text, found, missing, ways, .. } = &mut *self.scratch;
-        let bytes = title.folded.bytes.len() + text.folded.bytes.len();
+        let Scratch { rooms, found, missing, ways, .. } = &mut *self.scratch;
+        let bytes = rooms.iter().map(|room| room.folded.bytes.len()).sum::<usize>();
         self.cost += SEARCH_COST + bytes;
         if self.cost > AUTOMATON_COST * bytes {
-            self.tables.find(&self.tables.others, self.post, [title, text], found, ways);
+            self.tables.find(&self.tables.others, self.texts, rooms, found, ways);
             self.all_known = true;
             return found.contains(literal);
         }
         let pattern = &self.tables.patterns[literal as usize];
-        let in_title = self.post.title.as_ref().is_some_and(|words| net::holds(pattern, words, title, ways));
-        let holds = in_title || net::holds(pattern, &self.post.text, text, ways);
+        let holds = self.texts.into_iter().zip(rooms).any(|(text, room)| net::holds(pattern, text, room, ways));
         if holds { found } else { missing }.insert(literal);
         holds
     }
@@ -90,7 +96,7 @@ impl Asked<'_> {
         let mut terms = Vec::new();
         for (literal, keyword) in reasons {
             let keyword = tables.programs.keyword(keyword);
-            for &(field, span) in tables.occurrences(literal, self.post, self.scratch) {
+            for &(field, span) in tables.occurrences(literal, self.texts, self.scratch) {
                 terms.push(Term { keyword: keyword.text.clone(), how: keyword.how, field, span });
             }
         }
@@ -99,6 +105,16 @@ impl Asked<'_> {
         terms.truncate(TERMS_MAX);
         let Rule { project, query, version, tags, .. } = rule;
         Match { project: project.clone(), query: query.clone(), version: *version, tags: tags.clone(), terms }
+    }
+}
+
+/// The hashtags that came with a post as a text: each behind its sign, a paragraph for itself.
+pub(super) fn list_hashtags(post: &Post, into: &mut String) {
+    into.clear();
+    for name in &post.hashtags {
+        into.push('#');
+        into.push_str(name.trim_start_matches(SIGNS));
+        into.push_str("\n\n");
     }
 }
 
@@ -112,16 +128,20 @@ impl Tables {
         scratch: &mut Scratch,
     ) -> Vec<Match> {
         scratch.clear(self.patterns.len(), rules.len());
-        scratch.title.fold(post.title.as_deref().unwrap_or_default());
-        scratch.text.fold(&post.text);
-        let Scratch { title, text, found, ways, .. } = scratch;
+        let mut listed = std::mem::take(&mut scratch.listed);
+        list_hashtags(post, &mut listed);
+        let texts = [post.title.as_deref().unwrap_or_default(), &post.text, &listed];
+        let Scratch { rooms, found, ways, .. } = scratch;
+        for (text, room) in texts.into_iter().zip(&mut *rooms) {
+            room.fold(text);
+        }
         self.find_tags(post, found);
-        self.find(&self.triggers, post, [title, text], found, ways);
+        self.find(&self.triggers, texts, rooms, found, ways);
         self.trigger(post, scratch);
 
         let mut triggered = std::mem::take(&mut scratch.triggered.members);
         triggered.sort_unstable();
-        let mut asked = Asked { tables: self, post, verdict, decided: None, scratch, cost: 0, all_known: false };
+        let mut asked = Asked { tables: self, post, texts, verdict, decided: None, scratch, cost: 0, all_known: false };
         let mut matches = Vec::new();
         for &number in &triggered {
             let rule = &rules[number as usize];
@@ -130,16 +150,15 @@ impl Tables {
             }
         }
         scratch.triggered.members = triggered;
+        scratch.listed = listed;
         matches
     }
 
     /// Adds the literals of a net that the post's texts hold to `found`.
-    fn find(&self, net: &Net, post: &Post, rooms: [&mut Room; 2], found: &mut Marked, ways: &mut Ways) {
-        let [title, text] = rooms;
-        if let Some(words) = &post.title {
-            net.find(&self.patterns, words, title, found, ways);
+    fn find(&self, net: &Net, texts: Texts, rooms: &mut [Room; 3], found: &mut Marked, ways: &mut Ways) {
+        for (text, room) in texts.into_iter().zip(rooms).filter(|(text, _)| !text.is_empty()) {
+            net.find(&self.patterns, text, room, found, ways);
         }
-        net.find(&self.patterns, &post.text, text, found, ways);
     }
 
     /// Adds the literals that the post's own list of hashtags and mentions holds.
@@ -173,14 +192,15 @@ impl Tables {
     }
 
     /// The first occurrences of a literal that was found, in both fields.
-    fn occurrences<'a>(&self, literal: u32, post: &Post, scratch: &'a mut Scratch) -> &'a [(Field, Span)] {
+    fn occurrences<'a>(&self, literal: u32, texts: Texts, scratch: &'a mut Scratch) -> &'a [(Field, Span)] {
         if !scratch.occurrences.contains_key(&literal) {
-            let Scratch { title, text, ways, told, .. } = scratch;
+            let Scratch { rooms, ways, told, .. } = scratch;
             let first = told.len();
-            if let Some(words) = &post.title {
-                self.collect(literal, words, title, ways, |span| told.push((Field::Title, span)));
+            for ((text, room), field) in texts.into_iter().zip(rooms).zip(FIELDS) {
+                if let Some(field) = field {
+                    self.collect(literal, text, room, ways, |span| told.push((field, span)));
+                }
             }
-            self.collect(literal, &post.text, text, ways, |span| told.push((Field::Text, span)));
             let range = first..told.len();
             scratch.occurrences.insert(literal, range);
         }

@@ -13,8 +13,9 @@ use super::verify::Ways;
 /// Room for scanning, reused from post to post by one thread. Serves any matcher.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    pub(super) title: Room,
-    pub(super) text: Room,
+    /// For title, text and listed hashtags.
+    pub(super) rooms: [Room; 3],
+    pub(super) listed: String,
     /// Literals that the post holds, and literals that were asked for and are not there.
     pub(super) found: Marked,
     pub(super) missing: Marked,

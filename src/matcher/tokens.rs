@@ -3,12 +3,14 @@
 
 use std::ops::Range;
 
+use crate::model::Post;
 use crate::query::{LiteralKind, Node, Query};
 
 use super::fold::{self, WORD};
 use super::folded;
 use super::letters::Letters;
 use super::pattern::{Element, Pattern};
+use super::scan::list_hashtags;
 
 /// Bytes of a token; what is longer is filed by its head.
 pub const TOKEN_BYTES_MAX: usize = 255;
@@ -39,6 +41,15 @@ pub enum Narrow {
     Site(String),
     /// As [`Node::Source`].
     Source(String),
+}
+
+/// Calls back with each token under which an index files a post: of its title, its text, and the hashtags and names
+/// that came with it.
+pub fn post_tokens(post: &Post, out: &mut dyn FnMut(&str)) {
+    let mut listed = String::new();
+    list_hashtags(post, &mut listed);
+    let texts = post.title.iter().chain([&post.text, &listed]).chain(&post.mentions);
+    texts.for_each(|text| tokens(text, out));
 }
 
 /// Calls back with each token of `text`, some of them more than once: words, parts of hashtags, words without what

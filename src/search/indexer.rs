@@ -268,14 +268,11 @@ fn index_mention(
 pub fn document(row: &MentionRow) -> Document {
     let post = &row.post;
     let mut tokens = HashSet::new();
-    let texts = post.title.iter().map(String::as_str).chain([post.text.as_str()]);
-    for text in texts.chain(post.hashtags.iter().chain(&post.mentions).map(String::as_str)) {
-        matcher::tokens(text, &mut |token| {
-            if !tokens.contains(token) {
-                tokens.insert(token.to_owned());
-            }
-        });
-    }
+    matcher::post_tokens(post, &mut |token| {
+        if !tokens.contains(token) {
+            tokens.insert(token.to_owned());
+        }
+    });
     let handle = post.author.handle.iter().map(|handle| handle.trim_start_matches('@').to_lowercase());
     let sites = std::iter::successors(Some(&*post.site), |site| site.split_once('.').map(|(_, above)| above));
     Document {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use earful::matcher::{Matcher, Narrow, Scratch, narrow, tokens};
+use earful::matcher::{Matcher, Narrow, Scratch, narrow, post_tokens};
 use earful::model::{
     Author, AuthorId, Connector, Lang, Post, PostId, PostKind, SourceType, Thread, ThreadId, Timestamp, Verdict,
 };
@@ -316,12 +316,9 @@ pub(super) fn verdict(dice: &mut Dice) -> Verdict {
 /// All tokens under which an index would file the post.
 fn filed(post: &Post) -> HashSet<String> {
     let mut filed = HashSet::new();
-    let texts = post.title.iter().chain([&post.text]).chain(&post.hashtags).chain(&post.mentions);
-    for text in texts {
-        tokens(text, &mut |token| {
-            filed.insert(token.to_owned());
-        });
-    }
+    post_tokens(post, &mut |token| {
+        filed.insert(token.to_owned());
+    });
     filed
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use earful::matcher::{Matcher, Scratch};
 use earful::model::{
-    Author, AuthorId, Connector, Field, Lang, Post, PostId, PostKind, SourceType, Thread, ThreadId, Timestamp, Verdict,
+    Author, AuthorId, Connector, Field, Lang, Post, PostId, PostKind, SourceType, Term, Thread, ThreadId, Timestamp,
+    Verdict,
 };
 use earful::query::{Rule, TERMS_MAX, naive, parse};
 
@@ -507,6 +509,12 @@ pub fn hold(decide: impl Fn(&Rule, &Post) -> bool) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What the compiled matcher finds.
+fn compiled(rule: &Rule, post: &Post) -> Option<Vec<Term>> {
+    let matcher = Matcher::compile(vec![rule.clone()]);
+    matcher.scan(post, &verdict, &mut Scratch::default()).pop().map(|found| found.terms)
+}
+
 /// Keyword, field and text of each term.
 fn terms<'a>(query: &str, post: &'a Post) -> Vec<(String, Field, &'a str)> {
     let terms = naive::matches(&rule(query), post, &verdict).unwrap_or_default();
@@ -525,10 +533,7 @@ fn the_naive_evaluator_decides_as_the_hand_did() {
 
 #[test]
 fn the_compiled_matcher_decides_as_the_hand_did() {
-    hold(|rule, post| {
-        let matcher = earful::matcher::Matcher::compile(vec![rule.clone()]);
-        !matcher.scan(post, &verdict, &mut earful::matcher::Scratch::default()).is_empty()
-    });
+    hold(|rule, post| compiled(rule, post).is_some());
 }
 
 #[test]
@@ -576,12 +581,29 @@ fn the_language_is_asked_only_if_the_answer_depends_on_it() {
 #[test]
 fn hashtags_and_mentions_that_came_with_the_post_count_and_tell_no_term() {
     let mut tagged = post("nothing");
-    tagged.hashtags = vec!["Škoda".to_owned()];
+    tagged.hashtags = vec!["Škoda".to_owned(), "#BBCNews".to_owned(), "Formula 1".to_owned()];
     tagged.mentions = vec!["@Alice".to_owned()];
-    for (query, expected) in [("#skoda", true), ("#škoda", true), ("#skodá", false), ("skoda", false), ("@alice", true)]
-    {
+    let rows = [
+        ("#skoda", true),
+        ("#škoda", true),
+        ("#skodá", false),
+        ("skoda", true),
+        ("škod*", true),
+        ("\"škoda\"", true),
+        ("news", true),
+        ("bbcn", false),
+        ("\"formula 1\"", true),
+        ("\"bbcnews formula\"", false),
+        ("nothing formula", true),
+        ("@alice", true),
+        ("alice", false),
+    ];
+    for (query, expected) in rows {
         let terms = naive::matches(&rule(query), &tagged, &verdict);
-        assert_eq!(terms.as_deref(), expected.then_some(&[][..]), "{query}");
+        assert_eq!(terms.is_some(), expected, "{query}");
+        assert!(query.starts_with("nothing") || terms.is_none_or(|terms| terms.is_empty()), "{query}");
+        let compiled = compiled(&rule(query), &tagged).is_some_and(|found| query.starts_with("nothing") || found == []);
+        assert_eq!(compiled, expected, "{query}");
     }
 }
 

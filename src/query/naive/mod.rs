@@ -47,8 +47,9 @@ pub fn matches(rule: &Rule, post: &Post, verdict: &dyn Fn() -> Verdict) -> Optio
     if !rule.sources.is_empty() && !rule.sources.iter().any(|source| **source == *post.source) {
         return None;
     }
-    let title = post.title.iter().map(|title| (Field::Title, Text::new(title)));
-    let texts = title.chain([(Field::Text, Text::new(&post.text))]).collect();
+    let listed = listed(&post.hashtags);
+    let title = post.title.iter().map(|title| (Some(Field::Title), Text::new(title)));
+    let texts = title.chain([(Some(Field::Text), Text::new(&post.text)), (None, Text::new(&listed))]).collect();
     let evaluation = Evaluation { post, texts, ask: verdict, verdict: OnceCell::new() };
     if !evaluation.holds(&rule.tree.root) {
         return None;
@@ -66,7 +67,8 @@ pub fn matches(rule: &Rule, post: &Post, verdict: &dyn Fn() -> Verdict) -> Optio
 
 struct Evaluation<'a> {
     post: &'a Post,
-    texts: Vec<(Field, Text<'a>)>,
+    /// What is searched; what comes with the post beside its texts is in no field and tells no term.
+    texts: Vec<(Option<Field>, Text<'a>)>,
     ask: &'a dyn Fn() -> Verdict,
     verdict: OnceCell<Verdict>,
 }
@@ -115,10 +117,11 @@ impl Evaluation<'_> {
             Node::All(parts) => parts.iter().for_each(|part| self.tell(part, terms)),
             Node::Any(parts) => parts.iter().filter(|part| self.holds(part)).for_each(|part| self.tell(part, terms)),
             Node::Literal(literal) => self.texts.iter().for_each(|(field, text)| {
+                let Some(field) = *field else { return };
                 terms.extend(occurrences(literal, text).into_iter().map(|range| Term {
                     keyword: literal.keyword.clone(),
                     how: literal.kind.how(),
-                    field: *field,
+                    field,
                     span: Span { start: range.start as u32, end: range.end as u32 },
                 }));
             }),
@@ -127,8 +130,15 @@ impl Evaluation<'_> {
     }
 }
 
+const SIGNS: [char; 6] = ['@', '#', '＠', '＃', '﹫', '﹟'];
+
+/// The hashtags that came with a post as a text: each behind its sign, a paragraph for itself.
+fn listed(hashtags: &[String]) -> String {
+    hashtags.iter().map(|name| format!("#{}\n\n", name.trim_start_matches(SIGNS))).collect()
+}
+
 /// Whether one of the post's hashtags or mentions is what is wanted.
 fn is_entry(wanted: &[Glyph], entry: &str) -> bool {
-    let entry = glyphs(entry.trim_start_matches(['@', '#', '＠', '＃', '﹫', '﹟']));
+    let entry = glyphs(entry.trim_start_matches(SIGNS));
     !wanted.is_empty() && same(wanted, entry.iter())
 }
