@@ -102,6 +102,10 @@ impl Letter {
         Self { base, marks: Marks::default() }
     }
 
+    pub fn is_marked(self) -> bool {
+        !self.marks.is_empty()
+    }
+
     /// Takes a mark that follows: some make another letter, some are dropped, the others are marks. Voicing is refused
     /// by what cannot be voiced. A mark that comes after another in the same place makes no other letter.
     fn take(&mut self, mark: char, is_first: bool) -> bool {
@@ -114,6 +118,8 @@ impl Letter {
                 self.base = composed.unwrap_or(self.base);
                 return composed.is_some();
             }
+            // Romanian is written with either.
+            ('s' | 't', '\u{326}') => self.marks.add('\u{327}'),
             ('е', '\u{308}') | ('i', '\u{307}') | ('\u{400}'..='\u{52f}', '\u{300}' | '\u{301}') => {}
             _ if is_unwritten(mark) => {}
             _ => self.marks.add(mark),

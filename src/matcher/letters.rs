@@ -115,6 +115,11 @@ impl Letters {
         }
     }
 
+    /// Whether a letter that is searched has a mark.
+    pub fn has_marks(&self) -> bool {
+        self.placed.iter().any(|placed| placed.letter.is_marked())
+    }
+
     pub fn get(&self, at: usize) -> Option<&Placed> {
         self.placed.get(at)
     }
@@ -221,7 +226,7 @@ impl Letters {
 
     /// The letters of a run, each that has marks as a character that no table holds.
     fn plain(&self, run: Range<usize>) -> impl Iterator<Item = char> {
-        let plain = |placed: &Placed| if placed.letter.marks.is_empty() { placed.letter.base } else { char::MAX };
+        let plain = |placed: &Placed| if placed.letter.is_marked() { char::MAX } else { placed.letter.base };
         self.placed[run].iter().map(plain)
     }
 }

@@ -9,8 +9,8 @@ use memchr::memmem;
 
 use super::fold::{self, COMBINING, DIGIT, HANGUL, UNSEGMENTED, WORD};
 use super::pattern::Pattern;
-use super::scratch::{Marked, Room};
-use super::verify::{View, Ways};
+use super::scratch::{Found, Room};
+use super::verify::{Holding, Reading, View, Ways};
 
 /// Lists of numbers under numbers from 0, without a hole.
 #[derive(Debug, Default)]
@@ -86,12 +86,10 @@ impl Net {
         self.automaton.as_ref().map_or(0, AhoCorasick::memory_usage)
     }
 
-    /// Adds the literals that `text` holds to `found`. The room holds the folded text.
-    pub fn find(&self, patterns: &[Pattern], text: &str, room: &mut Room, found: &mut Marked, ways: &mut Ways) {
+    /// Adds the literals that `text` holds to those found. The room holds the folded text.
+    pub fn find(&self, patterns: &[Pattern], text: &str, room: &mut Room, found: &mut Found, ways: &mut Ways) {
         for &number in &self.anywhere {
-            if holds(&patterns[number as usize], text, room, ways) {
-                found.insert(number);
-            }
+            found.note(number, holds(&patterns[number as usize], text, room, ways));
         }
         let Some(automaton) = &self.automaton else { return };
         let Room { addresses, folded, letters, is_read } = room;
@@ -101,7 +99,7 @@ impl Net {
                 continue;
             }
             for &number in self.holders.get(needle) {
-                if found.contains(number) {
+                if found.yes.contains(number) {
                     continue;
                 }
                 if !*is_read {
@@ -109,8 +107,12 @@ impl Net {
                     *is_read = true;
                 }
                 let Some(at) = letters.at_folded(hit.start()) else { break };
-                if patterns[number as usize].occurrence(View { text, letters }, at, ways).is_some() {
-                    found.insert(number);
+                let pattern = &patterns[number as usize];
+                let mut stands = |reading| pattern.occurrence(View { text, letters, reading }, at, ways).is_some();
+                if stands(Reading::Marked) {
+                    found.yes.insert(number);
+                } else if pattern.has_marks && !found.but_for_marks.contains(number) && stands(Reading::Unmarked) {
+                    found.but_for_marks.insert(number);
                 }
             }
         }
@@ -167,19 +169,26 @@ fn letter_before(folded: &[u8], at: usize) -> Option<char> {
 }
 
 /// Whether `text` holds one literal. The room holds the folded text.
-pub(super) fn holds(pattern: &Pattern, text: &str, room: &mut Room, ways: &mut Ways) -> bool {
-    let mut holds = false;
-    for_each_occurrence(pattern, text, room, ways, |_| {
-        holds = true;
-        false
-    });
-    holds
+pub(super) fn holds(pattern: &Pattern, text: &str, room: &mut Room, ways: &mut Ways) -> Holding {
+    let mut stands = |reading| {
+        let mut holds = false;
+        for_each_occurrence(pattern, (text, reading), room, ways, |_| {
+            holds = true;
+            false
+        });
+        holds
+    };
+    match stands(Reading::Marked) {
+        true => Holding::Yes,
+        false if pattern.has_marks && stands(Reading::Unmarked) => Holding::ButForMarks,
+        false => Holding::No,
+    }
 }
 
 /// Calls back with each occurrence of one literal, in their order, until the answer is no.
 pub(super) fn for_each_occurrence(
     pattern: &Pattern,
-    text: &str,
+    (text, reading): (&str, Reading),
     room: &mut Room,
     ways: &mut Ways,
     mut found: impl FnMut(Range<usize>) -> bool,
@@ -187,7 +196,7 @@ pub(super) fn for_each_occurrence(
     if pattern.needle().is_empty() {
         if pattern.is_raw() {
             room.read(text);
-            let view = View { text, letters: &room.letters };
+            let view = View { text, letters: &room.letters, reading };
             let mut places = text.char_indices().filter_map(|(at, _)| pattern.raw_occurrence(view, at));
             while places.next().is_some_and(&mut found) {}
         }
@@ -197,7 +206,7 @@ pub(super) fn for_each_occurrence(
     let mut from = 0;
     while let Some(hit) = finder.find(&room.folded.bytes[from..]) {
         room.read(text);
-        let view = View { text, letters: &room.letters };
+        let view = View { text, letters: &room.letters, reading };
         let at = room.letters.at_folded(from + hit);
         let occurrence = at.and_then(|at| pattern.occurrence(view, at, ways));
         if occurrence.is_some_and(|occurrence| !found(occurrence)) {

@@ -24,6 +24,8 @@ pub(super) enum Element {
 pub(super) struct Pattern {
     pub kind: LiteralKind,
     pub elements: Vec<Element>,
+    /// Whether a letter is typed with a mark, which some posts may lack.
+    pub has_marks: bool,
     /// The elements that the automaton looks for: the longest run of letters. Empty if it can look for none of them.
     pub anchor: Range<usize>,
     /// For what is compared by code points: the literal, and where its anchor begins in it.
@@ -36,9 +38,16 @@ pub(super) struct Pattern {
 impl Pattern {
     pub fn new(literal: &Literal) -> Self {
         let elements = elements(literal);
-        let anchor = anchor(&elements);
-        let mut pattern =
-            Self { kind: literal.kind, elements, anchor, raw: literal.text.clone(), raw_anchor: 0, needle: Vec::new() };
+        let has_marks = elements.iter().any(|element| matches!(element, Element::Letter(letter) if letter.is_marked()));
+        let mut pattern = Self {
+            kind: literal.kind,
+            anchor: anchor(&elements),
+            elements,
+            has_marks,
+            raw: literal.text.clone(),
+            raw_anchor: 0,
+            needle: Vec::new(),
+        };
         if pattern.is_raw() {
             pattern.find_raw_anchor();
         }

@@ -7,13 +7,13 @@
 //! literal. Nothing is kept per hit, so a crowded post takes no more memory than another.
 
 use crate::model::{Field, Lang, Match, Post, Span, Term, Verdict};
-use crate::query::{Rule, TERMS_MAX};
+use crate::query::{Rule, TERMS_MAX, may_lack_marks};
 
 use super::compile::{Tables, loosest};
 use super::net::{self, Net};
 use super::program::{self, Facts};
-use super::scratch::{Marked, Room, Scratch};
-use super::verify::Ways;
+use super::scratch::{Found, Room, Scratch};
+use super::verify::{Reading, Ways};
 
 /// What one search for one literal costs, in the time that passing one byte takes, beside the bytes.
 const SEARCH_COST: usize = 800;
@@ -37,6 +37,8 @@ struct Asked<'a> {
     texts: Texts<'a>,
     verdict: &'a dyn Fn() -> Verdict,
     decided: Option<Verdict>,
+    /// Whether marks that a query types may be missing in this post; decided if it matters.
+    lacks_marks: Option<bool>,
     scratch: &'a mut Scratch,
     /// Spent on searches.
     cost: usize,
@@ -46,7 +48,7 @@ struct Asked<'a> {
 
 impl Facts for Asked<'_> {
     fn has(&mut self, literal: u32) -> bool {
-        if self.scratch.found.contains(literal) {
+        if self.scratch.found.yes.contains(literal) {
             return true;
         }
         if self.all_known || !self.tables.triggered.get(literal).is_empty() || self.scratch.missing.contains(literal) {
@@ -56,7 +58,7 @@ impl Facts for Asked<'_> {
     }
 
     fn is_in(&mut self, lang: Lang) -> bool {
-        self.decided.get_or_insert_with(self.verdict).satisfies(lang)
+        self.language().satisfies(lang)
     }
 
     fn post(&self) -> &Post {
@@ -65,19 +67,62 @@ impl Facts for Asked<'_> {
 }
 
 impl Asked<'_> {
+    fn language(&mut self) -> &Verdict {
+        self.decided.get_or_insert_with(self.verdict)
+    }
+
+    /// Looks for all literals of a net.
+    fn find(&mut self, net: &Net) {
+        let Scratch { rooms, found, ways, .. } = &mut *self.scratch;
+        for (text, room) in self.texts.into_iter().zip(rooms).filter(|(text, _)| !text.is_empty()) {
+            net.find(&self.tables.patterns, text, room, found, ways);
+        }
+        self.settle();
+    }
+
+    /// Takes for found what is missing nothing but marks, if the post may lack them.
+    fn settle(&mut self) {
+        if self.scratch.found.but_for_marks.members.is_empty() || !self.lacks_marks() {
+            return;
+        }
+        let Found { yes, but_for_marks } = &mut self.scratch.found;
+        but_for_marks.members.iter().for_each(|&literal| yes.insert(literal));
+    }
+
+    /// Whether there is no mark in all of the post, and its language may be one that has them.
+    fn lacks_marks(&mut self) -> bool {
+        if let Some(known) = self.lacks_marks {
+            return known;
+        }
+        let mut has_marks = false;
+        for (text, room) in self.texts.into_iter().zip(&mut self.scratch.rooms) {
+            room.read(text);
+            has_marks |= room.letters.has_marks();
+        }
+        let lacks_marks = !has_marks && may_lack_marks(self.language());
+        self.lacks_marks = Some(lacks_marks);
+        lacks_marks
+    }
+
     /// Looks for a literal that triggers no rule.
     fn search(&mut self, literal: u32) -> bool {
-        let Scratch { rooms, found, missing, ways, .. } = &mut *self.scratch;
+        let Scratch { rooms, found, ways, .. } = &mut *self.scratch;
         let bytes = rooms.iter().map(|room| room.folded.bytes.len()).sum::<usize>();
         self.cost += SEARCH_COST + bytes;
         if self.cost > AUTOMATON_COST * bytes {
-            self.tables.find(&self.tables.others, self.texts, rooms, found, ways);
             self.all_known = true;
-            return found.contains(literal);
+            self.find(&self.tables.others);
+            return self.scratch.found.yes.contains(literal);
         }
         let pattern = &self.tables.patterns[literal as usize];
-        let holds = self.texts.into_iter().zip(rooms).any(|(text, room)| net::holds(pattern, text, room, ways));
-        if holds { found } else { missing }.insert(literal);
+        for (text, room) in self.texts.into_iter().zip(rooms) {
+            found.note(literal, net::holds(pattern, text, room, ways));
+        }
+        self.settle();
+        let holds = self.scratch.found.yes.contains(literal);
+        if !holds {
+            self.scratch.missing.insert(literal);
+        }
         holds
     }
 
@@ -94,9 +139,10 @@ impl Asked<'_> {
         let mut reasons = Vec::new();
         tables.programs.for_each_reason(number, self, &mut |literal, keyword| reasons.push((literal, keyword)));
         let mut terms = Vec::new();
+        let reading = if self.lacks_marks == Some(true) { Reading::Unmarked } else { Reading::Marked };
         for (literal, keyword) in reasons {
             let keyword = tables.programs.keyword(keyword);
-            for &(field, span) in tables.occurrences(literal, self.texts, self.scratch) {
+            for &(field, span) in tables.occurrences(literal, (self.texts, reading), self.scratch) {
                 terms.push(Term { keyword: keyword.text.clone(), how: keyword.how, field, span });
             }
         }
@@ -131,17 +177,25 @@ impl Tables {
         let mut listed = std::mem::take(&mut scratch.listed);
         list_hashtags(post, &mut listed);
         let texts = [post.title.as_deref().unwrap_or_default(), &post.text, &listed];
-        let Scratch { rooms, found, ways, .. } = scratch;
-        for (text, room) in texts.into_iter().zip(&mut *rooms) {
+        for (text, room) in texts.into_iter().zip(&mut scratch.rooms) {
             room.fold(text);
         }
-        self.find_tags(post, found);
-        self.find(&self.triggers, texts, rooms, found, ways);
-        self.trigger(post, scratch);
-
-        let mut triggered = std::mem::take(&mut scratch.triggered.members);
+        self.find_tags(post, &mut scratch.found);
+        let mut asked = Asked {
+            tables: self,
+            post,
+            texts,
+            verdict,
+            decided: None,
+            lacks_marks: None,
+            scratch,
+            cost: 0,
+            all_known: false,
+        };
+        asked.find(&self.triggers);
+        self.trigger(post, asked.scratch);
+        let mut triggered = std::mem::take(&mut asked.scratch.triggered.members);
         triggered.sort_unstable();
-        let mut asked = Asked { tables: self, post, texts, verdict, decided: None, scratch, cost: 0, all_known: false };
         let mut matches = Vec::new();
         for &number in &triggered {
             let rule = &rules[number as usize];
@@ -154,24 +208,15 @@ impl Tables {
         matches
     }
 
-    /// Adds the literals of a net that the post's texts hold to `found`.
-    fn find(&self, net: &Net, texts: Texts, rooms: &mut [Room; 3], found: &mut Marked, ways: &mut Ways) {
-        for (text, room) in texts.into_iter().zip(rooms).filter(|(text, _)| !text.is_empty()) {
-            net.find(&self.patterns, text, room, found, ways);
-        }
-    }
-
     /// Adds the literals that the post's own list of hashtags and mentions holds.
-    fn find_tags(&self, post: &Post, found: &mut Marked) {
+    fn find_tags(&self, post: &Post, found: &mut Found) {
         for (literals, names) in [(&self.hashtags, &post.hashtags), (&self.names, &post.mentions)] {
             if literals.is_empty() {
                 continue;
             }
             for name in names.iter().map(|name| name.trim_start_matches(SIGNS)) {
                 for &literal in literals.get(&loosest(name)).into_iter().flatten() {
-                    if self.patterns[literal as usize].equals(name) {
-                        found.insert(literal);
-                    }
+                    found.note(literal, self.patterns[literal as usize].equals(name));
                 }
             }
         }
@@ -180,7 +225,7 @@ impl Tables {
     /// Collects the rules that are worth evaluating.
     fn trigger(&self, post: &Post, scratch: &mut Scratch) {
         let Scratch { found, triggered, .. } = scratch;
-        let by_literal = found.members.iter().flat_map(|&literal| self.triggered.get(literal));
+        let by_literal = found.yes.members.iter().flat_map(|&literal| self.triggered.get(literal));
         let authors = (!self.by_author.is_empty()).then(|| program::author_names(post)).into_iter().flatten();
         let by_author = authors.filter_map(|name| self.by_author.get(&name)).flatten();
         let by_site = program::sites(&post.site).filter_map(|site| self.by_site.get(site)).flatten();
@@ -192,13 +237,18 @@ impl Tables {
     }
 
     /// The first occurrences of a literal that was found, in both fields.
-    fn occurrences<'a>(&self, literal: u32, texts: Texts, scratch: &'a mut Scratch) -> &'a [(Field, Span)] {
+    fn occurrences<'a>(
+        &self,
+        literal: u32,
+        (texts, reading): (Texts, Reading),
+        scratch: &'a mut Scratch,
+    ) -> &'a [(Field, Span)] {
         if !scratch.occurrences.contains_key(&literal) {
             let Scratch { rooms, ways, told, .. } = scratch;
             let first = told.len();
             for ((text, room), field) in texts.into_iter().zip(rooms).zip(FIELDS) {
                 if let Some(field) = field {
-                    self.collect(literal, text, room, ways, |span| told.push((field, span)));
+                    self.collect(literal, (text, reading), room, ways, |span| told.push((field, span)));
                 }
             }
             let range = first..told.len();
@@ -208,9 +258,16 @@ impl Tables {
     }
 
     /// Calls back with the first occurrences of a literal in one field, none overlapping the one before.
-    fn collect(&self, literal: u32, text: &str, room: &mut Room, ways: &mut Ways, mut tell: impl FnMut(Span)) {
+    fn collect(
+        &self,
+        literal: u32,
+        view: (&str, Reading),
+        room: &mut Room,
+        ways: &mut Ways,
+        mut tell: impl FnMut(Span),
+    ) {
         let (mut told, mut end) = (0, 0);
-        net::for_each_occurrence(&self.patterns[literal as usize], text, room, ways, |found| {
+        net::for_each_occurrence(&self.patterns[literal as usize], view, room, ways, |found| {
             if found.start >= end {
                 end = found.end;
                 told += 1;

@@ -8,7 +8,7 @@ use crate::model::{Field, Span};
 
 use super::folded::{self, Folded};
 use super::letters::Letters;
-use super::verify::Ways;
+use super::verify::{Holding, Ways};
 
 /// Room for scanning, reused from post to post by one thread. Serves any matcher.
 #[derive(Debug, Default)]
@@ -16,8 +16,8 @@ pub struct Scratch {
     /// For title, text and listed hashtags.
     pub(super) rooms: [Room; 3],
     pub(super) listed: String,
-    /// Literals that the post holds, and literals that were asked for and are not there.
-    pub(super) found: Marked,
+    pub(super) found: Found,
+    /// Literals that were asked for and are not there.
     pub(super) missing: Marked,
     pub(super) triggered: Marked,
     pub(super) ways: Ways,
@@ -29,11 +29,30 @@ pub struct Scratch {
 impl Scratch {
     /// Makes room for another post, and for so many literals and rules.
     pub(super) fn clear(&mut self, literals: usize, rules: usize) {
-        self.found.clear(literals);
+        self.found.yes.clear(literals);
+        self.found.but_for_marks.clear(literals);
         self.missing.clear(literals);
         self.triggered.clear(rules);
         self.occurrences.clear();
         self.told.clear();
+    }
+}
+
+/// Literals that a post holds.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub yes: Marked,
+    /// Those that it holds if marks are not asked for.
+    pub but_for_marks: Marked,
+}
+
+impl Found {
+    pub fn note(&mut self, number: u32, holding: Holding) {
+        match holding {
+            Holding::Yes => self.yes.insert(number),
+            Holding::ButForMarks => self.but_for_marks.insert(number),
+            Holding::No => {}
+        }
     }
 }
 

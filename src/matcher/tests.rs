@@ -58,7 +58,12 @@ fn rule(root: Node) -> Rule {
 
 fn matches(root: Node, post: &Post) -> Option<Match> {
     let matcher = Matcher::compile(vec![rule(root)]);
-    matcher.scan(post, &Verdict::default, &mut Scratch::default()).pop()
+    matcher.scan(post, &english, &mut Scratch::default()).pop()
+}
+
+/// Certainly English: written without marks.
+fn english() -> Verdict {
+    Verdict { best: Some((Lang::En, 1.0)), certain: true, ..Verdict::default() }
 }
 
 /// What of `text` a literal finds.
@@ -99,6 +104,24 @@ fn a_mark_that_is_typed_must_be_there_and_one_that_is_not_may() {
     finds(Word, "كتاب", &["كِتَابٌ", "كتـــاب", "وكتاب", "الكتاب"]);
     finds(Word, "שלום", &["שָׁלוֹם", "השלום"]);
     finds(Word, "vodafone", &["Ｖｏｄａｆｏｎｅ", "Voda\u{ad}fone", "Vodafone™"]);
+}
+
+#[test]
+fn a_post_without_any_mark_may_lack_them_unless_its_language_has_none() {
+    let matcher = Matcher::compile(vec![rule(literal(Word, "Škoda")), rule(literal(Word, "zzz"))]);
+    let mut scratch = Scratch::default();
+    let mut found = |text: &str, verdict: Verdict| matcher.scan(&post(text), &|| verdict, &mut scratch).pop();
+    let czech = Verdict { best: Some((Lang::Cs, 1.0)), certain: true, ..Verdict::default() };
+    let told = found("Mam skodu Skoda", czech).map(|found| found.terms);
+    assert_eq!(told.map(|terms| (terms.len(), terms[0].span.start)), Some((1, 10)));
+    assert!(found("Skoda", Verdict::default()).is_some() && found("Skoda", english()).is_none());
+    assert!(found("Škoda", english()).is_some() && found("Můj Skoda", czech).is_none());
+    let mut titled = post("Skoda");
+    titled.title = Some("Můj vůz".to_owned());
+    assert!(matcher.scan(&titled, &|| czech, &mut scratch).is_empty());
+    titled.title = None;
+    titled.hashtags = vec!["vůz".to_owned()];
+    assert!(matcher.scan(&titled, &|| czech, &mut scratch).is_empty());
 }
 
 #[test]

@@ -23,6 +23,23 @@ pub(super) struct Ways {
 pub(super) struct View<'a> {
     pub text: &'a str,
     pub letters: &'a Letters,
+    pub reading: Reading,
+}
+
+/// Whether marks that are typed must be there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Reading {
+    Marked,
+    Unmarked,
+}
+
+/// Whether a post holds a literal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Holding {
+    No,
+    /// It would if marks were not asked for.
+    ButForMarks,
+    Yes,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -38,9 +55,9 @@ impl Pattern {
             let first = view.letters.get(at)?.start as usize;
             return self.raw_occurrence(view, first.checked_sub(self.raw_anchor)?);
         }
-        let anchor_end = self.follow(view.letters, at)?;
-        let end = self.end(view.letters, anchor_end, ways)?;
-        let start = self.start(view.letters, at, ways)?;
+        let anchor_end = self.follow(view, at)?;
+        let end = self.end(view, anchor_end, ways)?;
+        let start = self.start(view, at, ways)?;
         let is_whole = match self.kind {
             LiteralKind::Hashtag => end_of_run(view.letters, start + 1) == end,
             LiteralKind::Name => end_of_name(view.letters, start + 1) == end,
@@ -53,11 +70,11 @@ impl Pattern {
     }
 
     /// The end of the anchor, if it stands at `at`.
-    fn follow(&self, letters: &Letters, at: usize) -> Option<usize> {
+    fn follow(&self, view: View, at: usize) -> Option<usize> {
         let mut at = at;
         for element in &self.elements[self.anchor.clone()] {
             let Element::Letter(typed) = element else { return None };
-            if !typed.finds(&letters.get(at)?.letter) {
+            if !typed.finds(&view.letters.get(at)?.letter, view.reading) {
                 return None;
             }
             at += 1;
@@ -65,22 +82,22 @@ impl Pattern {
         Some(at)
     }
 
-    fn end(&self, letters: &Letters, from: usize, ways: &mut Ways) -> Option<usize> {
+    fn end(&self, view: View, from: usize, ways: &mut Ways) -> Option<usize> {
         let rest = &self.elements[self.anchor.end..];
         if rest.is_empty() {
-            return self.accepted_end(letters, from);
+            return self.accepted_end(view.letters, from);
         }
-        ways.walk(letters, from, rest.iter(), Way::On);
-        ways.now.iter().copied().filter_map(|end| self.accepted_end(letters, end)).min()
+        ways.walk(view, from, rest.iter(), Way::On);
+        ways.now.iter().copied().filter_map(|end| self.accepted_end(view.letters, end)).min()
     }
 
-    fn start(&self, letters: &Letters, from: usize, ways: &mut Ways) -> Option<usize> {
+    fn start(&self, view: View, from: usize, ways: &mut Ways) -> Option<usize> {
         let rest = &self.elements[..self.anchor.start];
         if rest.is_empty() {
-            return self.accepts_start(letters, from).then_some(from);
+            return self.accepts_start(view.letters, from).then_some(from);
         }
-        ways.walk(letters, from, rest.iter().rev(), Way::Back);
-        ways.now.iter().copied().filter(|&start| self.accepts_start(letters, start)).min()
+        ways.walk(view, from, rest.iter().rev(), Way::Back);
+        ways.now.iter().copied().filter(|&start| self.accepts_start(view.letters, start)).min()
     }
 
     fn accepts_start(&self, letters: &Letters, start: usize) -> bool {
@@ -156,32 +173,40 @@ impl Pattern {
     }
 
     /// Whether a hashtag or a handle that came with the post is this literal.
-    pub fn equals(&self, name: &str) -> bool {
+    pub fn equals(&self, name: &str) -> Holding {
         let mut letters = self.elements.iter().skip(1);
-        let mut equal = true;
+        let (mut equal, mut equal_but_for_marks) = (true, true);
         fold::for_each_letter(name, |read| {
-            equal &= matches!(letters.next(), Some(Element::Letter(typed)) if typed.finds(&read.letter));
+            let finds = |typed: Option<&Element>, reading| matches!(typed, Some(Element::Letter(typed)) if typed.finds(&read.letter, reading));
+            let typed = letters.next();
+            equal &= finds(typed, Reading::Marked);
+            equal_but_for_marks &= finds(typed, Reading::Unmarked);
         });
-        equal && letters.next().is_none()
+        match letters.next() {
+            None if equal => Holding::Yes,
+            None if equal_but_for_marks => Holding::ButForMarks,
+            _ => Holding::No,
+        }
     }
 }
 
 impl Letter {
     /// Whether this letter, as typed in a literal, finds `letter` in a text.
-    fn finds(&self, letter: &Letter) -> bool {
-        self.base == letter.base && (self.marks.is_empty() || self.marks == letter.marks)
+    fn finds(&self, letter: &Letter, reading: Reading) -> bool {
+        let is_unasked = self.marks.is_empty() || reading == Reading::Unmarked;
+        self.base == letter.base && (is_unasked || self.marks == letter.marks)
     }
 }
 
 impl Ways {
     /// From `from` over `elements`: where the ways through them end is in `now` afterwards.
-    fn walk<'a>(&mut self, letters: &Letters, from: usize, elements: impl Iterator<Item = &'a Element>, way: Way) {
+    fn walk<'a>(&mut self, view: View, from: usize, elements: impl Iterator<Item = &'a Element>, way: Way) {
         self.now.clear();
         self.now.push(from);
         for element in elements {
             self.next.clear();
             for &at in &self.now {
-                step(letters, element, at, way, &mut self.next);
+                step(view, element, at, way, &mut self.next);
             }
             self.next.sort_unstable();
             self.next.dedup();
@@ -194,10 +219,11 @@ impl Ways {
 }
 
 /// Adds the places that one element leads to from `at`.
-fn step(letters: &Letters, element: &Element, at: usize, way: Way, into: &mut Vec<usize>) {
+fn step(view: View, element: &Element, at: usize, way: Way, into: &mut Vec<usize>) {
+    let View { letters, reading, .. } = view;
     match element {
         Element::Letter(typed) => {
-            if beside(letters, at, way).is_some_and(|placed| typed.finds(&placed.letter)) {
+            if beside(letters, at, way).is_some_and(|placed| typed.finds(&placed.letter, reading)) {
                 into.push(beyond(at, way));
             }
         }

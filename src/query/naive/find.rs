@@ -8,19 +8,36 @@ use super::text::{Letter, Text, is_at, is_half_flag, is_hash, is_letter};
 
 const JOINER: char = '\u{200d}';
 
+/// Whether marks that a literal types must be in the text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Marks {
+    Mandatory,
+    Optional,
+}
+
+/// The glyphs that a text must have.
+pub fn wanted(typed: &str, marks: Marks) -> Vec<Glyph> {
+    let mut wanted = glyphs(typed);
+    if marks == Marks::Optional {
+        wanted.iter_mut().for_each(|glyph| glyph.marks.clear());
+    }
+    wanted
+}
+
 /// The byte ranges of a literal's occurrences: the leftmost first, the next behind its end.
-pub fn occurrences(literal: &Literal, text: &Text<'_>) -> Vec<Range<usize>> {
-    let wanted = glyphs(&literal.text);
+pub fn occurrences(literal: &Literal, text: &Text<'_>, marks: Marks) -> Vec<Range<usize>> {
+    let wanted = |typed: &str| wanted(typed, marks);
+    let whole = wanted(&literal.text);
     let mut found: Vec<Range<usize>> = match literal.kind {
-        LiteralKind::Word => at_glyphs(text, |start| word(&wanted, text, start)),
-        LiteralKind::Prefix => at_glyphs(text, |start| prefix(&wanted, text, start)),
+        LiteralKind::Word => at_glyphs(text, |start| word(&whole, text, start)),
+        LiteralKind::Prefix => at_glyphs(text, |start| prefix(&whole, text, start)),
         LiteralKind::Phrase => {
-            let words: Vec<_> = literal.text.split_whitespace().map(glyphs).filter(|word| !word.is_empty()).collect();
+            let words: Vec<_> = literal.text.split_whitespace().map(wanted).filter(|word| !word.is_empty()).collect();
             at_glyphs(text, |start| phrase(&words, text, start))
         }
         LiteralKind::Exact => exact(&literal.text, text),
-        LiteralKind::Hashtag => entities(&wanted, text, is_hash, |text, start| text.run_end(start)),
-        LiteralKind::Name => entities(&wanted, text, is_at, name_end),
+        LiteralKind::Hashtag => entities(&whole, text, is_hash, |text, start| text.run_end(start)),
+        LiteralKind::Name => entities(&whole, text, is_at, name_end),
         LiteralKind::Symbol => symbol(&literal.text, text),
     };
     let mut free = 0;

@@ -11,6 +11,7 @@ const MARKS_TOLD_MAX: usize = 7;
 const DOT_ABOVE: char = '\u{307}';
 const GRAVE: char = '\u{300}';
 const ACUTE: char = '\u{301}';
+const CEDILLA: char = '\u{327}';
 
 /// One letter, or one other character.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,8 +124,10 @@ fn mark(glyph: &mut Glyph, mark: char) {
         '\u{308}' => glyph.base == 'е',
         _ => false,
     };
+    // Romanian is written with either.
+    let is_comma = mark == '\u{326}' && matches!(glyph.base, 's' | 't');
     if !dropped {
-        glyph.marks.push(mark);
+        glyph.marks.push(if is_comma { CEDILLA } else { mark });
     }
 }
 
@@ -191,6 +194,8 @@ mod tests {
             ("하\u{11ab}", "한"),
             ("㈜", "주"),
             ("STRAẞE", "strasse"),
+            ("ș", "ş"),
+            ("țară", "ţară"),
             ("ᲀᲁ", "вд"),
             ("ى\u{654}", "ئ"),
             ("e\u{323}\u{302}\u{301}\u{30c}", "e\u{30c}\u{301}\u{302}\u{323}"),

@@ -36,8 +36,8 @@ use std::cell::OnceCell;
 
 use crate::model::{Field, Post, Span, Term, Verdict};
 
-use super::{Literal, LiteralKind, Node, Rule, TERMS_MAX};
-use find::{occurrences, same};
+use super::{Literal, LiteralKind, Node, Rule, TERMS_MAX, may_lack_marks};
+use find::{Marks, occurrences, same, wanted};
 use glyph::{Glyph, glyphs};
 use text::Text;
 
@@ -101,14 +101,27 @@ impl Evaluation<'_> {
     }
 
     fn stands(&self, literal: &Literal) -> bool {
+        let lacks_marks = || self.may_lack(literal) && self.is_found(literal, Marks::Optional);
+        self.is_found(literal, Marks::Mandatory) || (lacks_marks() && may_lack_marks(self.verdict()))
+    }
+
+    /// Whether a literal types marks and the post has none at all.
+    fn may_lack(&self, literal: &Literal) -> bool {
+        let is_spelt = !matches!(literal.kind, LiteralKind::Exact | LiteralKind::Symbol);
+        is_spelt
+            && glyphs(&literal.text).iter().any(|glyph| !glyph.marks.is_empty())
+            && !self.texts.iter().any(|(_, text)| text.has_marks())
+    }
+
+    fn is_found(&self, literal: &Literal, marks: Marks) -> bool {
         let listed: &[String] = match literal.kind {
             LiteralKind::Hashtag => &self.post.hashtags,
             LiteralKind::Name => &self.post.mentions,
             _ => &[],
         };
-        let wanted = glyphs(&literal.text);
+        let wanted = wanted(&literal.text, marks);
         listed.iter().any(|entry| is_entry(&wanted, entry))
-            || self.texts.iter().any(|(_, text)| !occurrences(literal, text).is_empty())
+            || self.texts.iter().any(|(_, text)| !occurrences(literal, text, marks).is_empty())
     }
 
     /// The occurrences of the literals that make a true node true.
@@ -118,7 +131,9 @@ impl Evaluation<'_> {
             Node::Any(parts) => parts.iter().filter(|part| self.holds(part)).for_each(|part| self.tell(part, terms)),
             Node::Literal(literal) => self.texts.iter().for_each(|(field, text)| {
                 let Some(field) = *field else { return };
-                terms.extend(occurrences(literal, text).into_iter().map(|range| Term {
+                // Where a literal of a true node may lack its marks it does, else it would not be true.
+                let marks = if self.may_lack(literal) { Marks::Optional } else { Marks::Mandatory };
+                terms.extend(occurrences(literal, text, marks).into_iter().map(|range| Term {
                     keyword: literal.keyword.clone(),
                     how: literal.kind.how(),
                     field,

@@ -176,6 +176,12 @@ impl<'a> Text<'a> {
         found
     }
 
+    /// Whether a letter that is searched has a mark.
+    pub fn has_marks(&self) -> bool {
+        let is_searched = |placed: &&Placed| !self.letters[placed.letters.start].address;
+        self.glyphs.iter().filter(is_searched).any(|placed| !placed.glyph.marks.is_empty())
+    }
+
     /// The place among the letters of a byte of the text.
     pub fn place(&self, byte: usize) -> usize {
         self.letters.partition_point(|letter| letter.at < byte)
