@@ -8,6 +8,8 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, compose, is_combining_mark};
 use unicode_script::{Script, UnicodeScript};
 
+use super::composed;
+
 /// A set of facts about one character, as bits.
 pub(super) type Kind = u32;
 
@@ -546,9 +548,10 @@ pub(super) fn push_loose(letter: Letter, into: &mut Vec<u8>) {
     }
 }
 
-/// Whether a character is one base letter wherever it stands: neither ignored nor a mark nor several letters.
+/// Whether a character is one base letter wherever it stands: neither ignored nor a mark nor several letters, and never
+/// composed with what comes before it.
 pub(super) fn is_single(character: char) -> bool {
-    entry(character).kind & (IGNORED | MARK | SEVERAL | JAMO) == 0
+    entry(character).kind & (IGNORED | MARK | SEVERAL | JAMO) == 0 && composed::begins(character)
 }
 
 /// Roughly how much a letter tells: an anchor of more weight is found less often.

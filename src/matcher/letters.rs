@@ -6,6 +6,7 @@ use std::ops::Range;
 use unicode_script::Script;
 
 use super::carried::{self, PARTICLE_LETTERS_MAX, PREFIX_LETTERS_MAX};
+use super::composed::{self, Composed};
 use super::fold::{
     self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Marks, Read, SECOND, UNSEGMENTED, UPPER,
     WORD,
@@ -53,6 +54,8 @@ impl Placed {
 #[derive(Debug, Default)]
 pub(super) struct Letters {
     placed: Vec<Placed>,
+    /// The text composed, where it is not.
+    composed: Option<Composed>,
 }
 
 impl Letters {
@@ -71,6 +74,7 @@ impl Letters {
         }
         self.read_run(text, at..text.len(), folded);
         self.mark_runs();
+        self.composed = Composed::of(text);
     }
 
     fn read_run(&mut self, text: &str, run: Range<usize>, mut folded: u32) -> u32 {
@@ -136,9 +140,23 @@ impl Letters {
         self.placed.partition_point(|placed| (placed.start as usize) < byte)
     }
 
-    /// The last letter before `at`, if the byte lies within it: between its base and its marks.
-    pub fn cut(&self, at: usize, byte: usize) -> Option<&Placed> {
-        self.placed.get(at.checked_sub(1)?).filter(|before| before.end as usize > byte)
+    /// Whether the byte lies within the last letter before `at`: between its base and its marks.
+    pub fn is_cut(&self, at: usize, byte: usize) -> bool {
+        self.around(at).0.is_some_and(|before| before.end as usize > byte)
+    }
+
+    /// The bytes of an occurrence of composed `typed`, whose byte `offset` is the byte `anchor` of the original `text`.
+    pub fn exactly(&self, text: &str, typed: &str, anchor: usize, offset: usize) -> Option<Range<usize>> {
+        let Some(composed) = &self.composed else {
+            let start = anchor.checked_sub(offset)?;
+            let found = start..start + typed.len();
+            let is_found = text.get(start..)?.starts_with(typed);
+            return (is_found && composed::parts(text, start) && composed::parts(text, found.end)).then_some(found);
+        };
+        let start = composed.from_original(anchor)?.checked_sub(offset)?;
+        let is_found = composed.text.get(start..)?.starts_with(typed);
+        let found = composed.to_original(start)?..composed.to_original(start + typed.len())?;
+        is_found.then_some(found)
     }
 
     /// The letters on both sides of the place before `at`.

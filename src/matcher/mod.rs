@@ -3,6 +3,7 @@
 
 mod carried;
 mod compile;
+mod composed;
 mod fold;
 mod folded;
 mod letters;

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::query::{Literal, LiteralKind};
 
 use super::fold::{self, JOINT, Letter, WORD};
@@ -28,7 +30,7 @@ pub(super) struct Pattern {
     pub has_marks: bool,
     /// The elements that the automaton looks for: the longest run of letters. Empty if it can look for none of them.
     pub anchor: Range<usize>,
-    /// For what is compared by code points: the literal, and where its anchor begins in it.
+    /// For what is compared by code points: the literal, composed if it is exact, and where its anchor begins in it.
     pub raw: String,
     pub raw_anchor: usize,
     /// The anchor in its loosest form.
@@ -44,7 +46,10 @@ impl Pattern {
             anchor: anchor(&elements),
             elements,
             has_marks,
-            raw: literal.text.clone(),
+            raw: match literal.kind {
+                LiteralKind::Exact => literal.text.nfc().collect(),
+                _ => literal.text.clone(),
+            },
             raw_anchor: 0,
             needle: Vec::new(),
         };

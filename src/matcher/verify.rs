@@ -52,8 +52,7 @@ impl Pattern {
     /// The bytes of the occurrence whose anchor is the letter `at`.
     pub fn occurrence(&self, view: View, at: usize, ways: &mut Ways) -> Option<Range<usize>> {
         if self.is_raw() {
-            let first = view.letters.get(at)?.start as usize;
-            return self.raw_occurrence(view, first.checked_sub(self.raw_anchor)?);
+            return self.raw_occurrence(view, view.letters.get(at)?.start as usize);
         }
         let anchor_end = self.follow(view, at)?;
         let end = self.end(view, anchor_end, ways)?;
@@ -124,29 +123,30 @@ impl Pattern {
         (accepted && letters.parts_characters(end)).then_some(end)
     }
 
-    /// The bytes of a literal of code points that begins at the byte `start`.
-    pub fn raw_occurrence(&self, view: View, start: usize) -> Option<Range<usize>> {
-        let rest = view.text.get(start..)?;
-        let length = match self.kind {
-            LiteralKind::Symbol => symbol_length(rest, &self.raw)?,
-            _ => rest.starts_with(&self.raw).then_some(self.raw.len())?,
+    /// The bytes of a literal of code points whose anchor, or start if it has none, is at the byte `anchor`.
+    pub fn raw_occurrence(&self, view: View, anchor: usize) -> Option<Range<usize>> {
+        let View { text, letters, .. } = view;
+        let found = match self.kind {
+            LiteralKind::Symbol => {
+                let start = anchor.checked_sub(self.raw_anchor)?;
+                start..start + symbol_length(text.get(start..)?, &self.raw)?
+            }
+            _ => letters.exactly(text, &self.raw, anchor, self.raw_anchor)?,
         };
-        let found = start..start + length;
-        let letters = view.letters;
         let (first, after) = (letters.at_byte(found.start), letters.at_byte(found.end));
         let around = first.saturating_sub(1)..after;
         let is_address = |placed: &Placed| placed.is_address() && placed.end as usize > found.start;
         if around.into_iter().any(|at| letters.get(at).is_some_and(is_address)) {
             return None;
         }
-        let ends = || match letters.cut(after, found.end) {
-            Some(last) => last.is(UNSEGMENTED) || !last.is(WORD),
-            None => letters.ends(after),
+        let stands = match self.kind {
+            LiteralKind::Symbol => self.is_whole_symbol(view, &found),
+            _ => {
+                let is_whole = letters.parts_characters(first) && letters.parts_characters(after);
+                is_whole && !letters.is_cut(after, found.end) && letters.begins(first) && letters.ends(after)
+            }
         };
-        match self.kind {
-            LiteralKind::Symbol => self.is_whole_symbol(view, &found).then_some(found),
-            _ => (letters.begins(first) && ends()).then_some(found),
-        }
+        stands.then_some(found)
     }
 
     /// Whether a symbol is no part of another: of a family, of a flag, in a frame. A thumb may have a colour.

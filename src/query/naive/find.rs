@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use unicode_normalization::char::canonical_combining_class;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
 use super::super::{Literal, LiteralKind};
 use super::glyph::{Glyph, glyphs, is_variation};
 use super::text::{Letter, Text, is_at, is_half_flag, is_hash, is_letter};
@@ -180,12 +183,52 @@ fn is_joint(glyph: &Glyph) -> bool {
     )
 }
 
+/// A character of a text whose letters are composed with their marks (NFC), and the bytes of all that went into it.
+struct Composed {
+    letter: char,
+    bytes: Range<usize>,
+    /// Whether it is the first of those that share these bytes, and whether it is the last.
+    first: bool,
+    last: bool,
+}
+
+fn compose(text: &str) -> Vec<Composed> {
+    let letters: Vec<(usize, char)> = text.char_indices().collect();
+    let mut composed = Vec::new();
+    for run in letters.chunk_by(|_, (_, next)| !begins_composition(*next)) {
+        let (last, letter) = run[run.len() - 1];
+        let bytes = run[0].0..last + letter.len_utf8();
+        let letters: Vec<char> = run.iter().map(|(_, letter)| *letter).nfc().collect();
+        for (at, &letter) in letters.iter().enumerate() {
+            composed.push(Composed { letter, bytes: bytes.clone(), first: at == 0, last: at + 1 == letters.len() });
+        }
+    }
+    composed
+}
+
+/// Whether a character never joins the one before it.
+fn begins_composition(letter: char) -> bool {
+    canonical_combining_class(letter) == 0 && is_nfc_quick(std::iter::once(letter)) != IsNormalized::Maybe
+}
+
 fn exact(wanted: &str, text: &Text<'_>) -> Vec<Range<usize>> {
-    let starts = text.text.char_indices().filter(|(at, _)| !wanted.is_empty() && text.text[*at..].starts_with(wanted));
-    let ranges = starts.map(|(at, _)| at..at + wanted.len());
+    let wanted: Vec<char> = wanted.nfc().collect();
+    let composed = compose(text.text);
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let is_found = |found: &&[Composed]| {
+        let is_whole = found[0].first && found[found.len() - 1].last;
+        is_whole && found.iter().map(|letter| &letter.letter).eq(&wanted)
+    };
+    let ranges = composed.windows(wanted.len()).filter(is_found).map(|found| {
+        let (first, last) = (&found[0].bytes, &found[found.len() - 1].bytes);
+        first.start..last.end
+    });
     let stands = |range: &Range<usize>| {
         let (start, end) = (text.place(range.start), text.place(range.end));
-        searched(text, range) && text.begins(start) && text.ends(end)
+        let is_cut = !text.parts_characters(start) || !text.parts_characters(end);
+        searched(text, range) && !is_cut && text.begins(start) && text.ends(end)
     };
     ranges.filter(stands).collect()
 }
