@@ -43,6 +43,16 @@ pub struct Post {
     pub fetched_at: Timestamp,
 }
 
+impl Post {
+    /// What tells the language of a post: its text, or its title where it has no text.
+    pub fn language_text(&self) -> &str {
+        match &self.title {
+            Some(title) if self.text.is_empty() => title,
+            _ => &self.text,
+        }
+    }
+}
+
 /// Who wrote a post, as the network tells it with the post.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Author {

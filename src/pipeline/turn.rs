@@ -326,18 +326,10 @@ fn decode(mut waiting: Waiting, live: &Live, scratch: &mut Scratch) -> Decoded {
 fn find(event: PostEvent, live: &Live, scratch: &mut Scratch) -> Found {
     let PostEvent::Upsert { post, .. } = &event else { return Found { event, matches: Vec::new(), verdict: None } };
     let verdict = std::cell::OnceCell::new();
-    let detect = || *verdict.get_or_init(|| language::detect(&language_text(post), &post.langs));
+    let detect = || *verdict.get_or_init(|| language::detect(post.language_text(), &post.langs));
     let matches = live.matcher.scan(post, &detect, scratch);
     let verdict = (!matches.is_empty()).then(detect);
     Found { matches, verdict, event }
-}
-
-/// The language of a post is that of its text, or of its title where it has no text.
-fn language_text(post: &crate::model::Post) -> std::borrow::Cow<'_, str> {
-    match &post.title {
-        Some(title) if post.text.is_empty() => title.as_str().into(),
-        _ => post.text.as_str().into(),
-    }
 }
 
 /// What an arrival waits to hear: which of its events are which of the batch's sightings.

@@ -280,7 +280,8 @@ fn check_examples(
         let post = example_post(example);
         // An example asks about the query's words; which source brings a post is not its business.
         let rule = Rule { sources: Vec::new(), ..rule.clone() };
-        let matched = query::naive::matches(&rule, &post, &|| language::detect(&post.text, &post.langs)).is_some();
+        let matched =
+            query::naive::matches(&rule, &post, &|| language::detect(post.language_text(), &post.langs)).is_some();
         if matched != expected {
             let verb = if expected { "must match and does not" } else { "must not match and does" };
             let message = format!("query `{}`: the example “{}” {verb}", saved.slug, example.text);
