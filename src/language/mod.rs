@@ -15,6 +15,8 @@ use words::Words;
 
 /// Probability from which the likeliest language alone is the answer.
 pub const CERTAIN: f32 = 0.95;
+/// Probability of the language of a text of one letter.
+const LONE_LETTER: f32 = 0.5;
 /// Letters below which no text in a script of many languages is certain, whatever was declared.
 const LETTERS_MIN: usize = 8;
 /// Letters from which a text in Han characters without any kana is Chinese rather than Japanese.
@@ -40,6 +42,10 @@ pub fn detect(text: &str, declared: &[Lang]) -> Verdict {
     }
     let Some(info) = ALL.detect(words.text()) else { return verdict };
     let Some(best) = of_whatlang(info.lang()) else { return verdict };
+    if words.letters() < 2 {
+        // A sign of physics, a smile of katakana: one letter is likely of its language and says nothing of the text's.
+        return Verdict { best: Some((best, LONE_LETTER)), ..verdict };
+    }
     if stands_alone(info.script()) {
         return Verdict { best: Some((best, 1.0)), certain: true, ..verdict };
     }

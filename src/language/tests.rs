@@ -32,6 +32,16 @@ fn a_script_of_one_language_decides_at_once() {
 }
 
 #[test]
+fn one_lone_letter_is_not_certain() {
+    for text in ["π ≈ 3.14", "¯\\_(ツ)_/¯", "ω 😀", "한", "水", "x"] {
+        let verdict = detect(text, &[Lang::En]);
+        assert!(!verdict.certain && verdict.satisfies(Lang::En), "{text}");
+        assert!(verdict.best.is_none_or(|(_, probability)| probability <= LONE_LETTER), "{text}");
+    }
+    assert!(detect("ναι 1", &[]).certain);
+}
+
+#[test]
 fn a_sentence_is_certain_and_a_word_is_not() {
     let text = "Už třetí den nám nefunguje internet a na lince nikdo nezvedá telefon, to je vážně smutné";
     assert!(detect(text, &[]).certain);
