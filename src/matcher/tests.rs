@@ -285,7 +285,12 @@ fn narrowing_asks_for_what_a_match_cannot_do_without() {
     assert_eq!(narrow(literal(Word, "東京")), Narrow::Token("東京".to_owned()));
     assert_eq!(narrow(Node::Not(Box::new(literal(Word, "x")))), Narrow::Any);
     assert_eq!(narrow(Node::Any(vec![literal(Word, "x"), literal(Symbol, "→")])), Narrow::Any);
-    assert_eq!(narrow(Node::All(vec![literal(Word, "x"), Node::Lang(Lang::Cs)])), token("x"));
+    let czech = Node::Lang(Lang::Cs);
+    assert_eq!(
+        narrow(Node::All(vec![literal(Word, "x"), czech.clone()])),
+        Narrow::All(vec![token("x"), Narrow::Lang(Lang::Cs)])
+    );
+    assert_eq!(narrow(Node::Not(Box::new(czech))), Narrow::Any);
 }
 
 #[test]

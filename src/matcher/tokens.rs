@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::model::Post;
+use crate::model::{Lang, Post};
 use crate::query::{LiteralKind, Node, Query};
 
 use super::fold::{self, WORD};
@@ -41,6 +41,8 @@ pub enum Narrow {
     Site(String),
     /// As [`Node::Source`].
     Source(String),
+    /// As [`Node::Lang`].
+    Lang(Lang),
 }
 
 /// Calls back with each token under which an index files a post: of its title, its text, and the hashtags and names
@@ -139,7 +141,8 @@ fn of_node(node: &Node) -> Narrow {
     match node {
         Node::All(parts) => all(parts.iter().map(of_node).collect()),
         Node::Any(parts) => one_of(parts.iter().map(of_node).collect()),
-        Node::Not(_) | Node::Lang(_) => Narrow::Any,
+        Node::Not(_) => Narrow::Any,
+        Node::Lang(lang) => Narrow::Lang(*lang),
         Node::Literal(literal) if literal.kind == LiteralKind::Symbol => Narrow::Any,
         Node::Literal(literal) => of_steps(literal.kind, &Pattern::steps(literal)),
         Node::Source(name) => Narrow::Source(name.clone()),

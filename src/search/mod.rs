@@ -109,6 +109,7 @@ fn filter_of(request: &SearchRequest) -> Filter {
     }
     parts.extend(request.project.clone().map(Filter::Project));
     parts.extend(request.saved_query.clone().map(Filter::Query));
+    parts.extend(request.lang.map(|lang| Filter::Lang(lang.code().to_owned())));
     if request.since.is_some() || request.until.is_some() {
         let from = request.since.unwrap_or(Timestamp::from_millis(i64::MIN));
         parts.push(Filter::Between(from, request.until.unwrap_or(Timestamp::from_millis(i64::MAX))));
@@ -127,5 +128,6 @@ fn of_narrow(narrow: Narrow) -> Filter {
         Narrow::Author(author) => Filter::Author(author),
         Narrow::Site(site) => Filter::Site(site),
         Narrow::Source(source) => Filter::Source(source),
+        Narrow::Lang(lang) => Filter::Lang(lang.code().to_owned()),
     }
 }

@@ -322,11 +322,11 @@ fn filed(post: &Post) -> HashSet<String> {
     filed
 }
 
-fn admits(narrow: &Narrow, filed: &HashSet<String>, post: &Post) -> bool {
+fn admits(narrow: &Narrow, filed: &HashSet<String>, post: &Post, verdict: &Verdict) -> bool {
     match narrow {
         Narrow::Any => true,
-        Narrow::All(parts) => parts.iter().all(|part| admits(part, filed, post)),
-        Narrow::OneOf(parts) => parts.iter().any(|part| admits(part, filed, post)),
+        Narrow::All(parts) => parts.iter().all(|part| admits(part, filed, post, verdict)),
+        Narrow::OneOf(parts) => parts.iter().any(|part| admits(part, filed, post, verdict)),
         Narrow::Token(token) => filed.contains(token),
         Narrow::Prefix(head) => filed.iter().any(|token| token.starts_with(head)),
         Narrow::Author(name) => {
@@ -335,6 +335,7 @@ fn admits(narrow: &Narrow, filed: &HashSet<String>, post: &Post) -> bool {
         }
         Narrow::Site(site) => *post.site == **site || post.site.ends_with(&format!(".{site}")),
         Narrow::Source(name) => *post.network == **name || *post.source == **name,
+        Narrow::Lang(lang) => verdict.satisfies(*lang),
     }
 }
 
@@ -390,7 +391,7 @@ fn compare(matcher: &Matcher, post: &Post, verdict: &Verdict, scratch: &mut Scra
         );
         coverage.count(rule, expected.is_some());
         let narrow = narrow(&rule.tree);
-        let admitted = admits(&narrow, &filed, post);
+        let admitted = admits(&narrow, &filed, post, verdict);
         coverage.narrowed += usize::from(!admitted);
         assert!(admitted || expected.is_none(), "{narrow:?}\n{:#?}\n{:?} {filed:?}", rule.tree, post.text);
     }
