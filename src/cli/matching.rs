@@ -133,7 +133,8 @@ impl<W: Write> Matching<'_, W> {
 
     fn look_at(&mut self, post: &Post) -> io::Result<()> {
         self.posts += 1;
-        let matches = self.matcher.scan(post, &|| language::detect(post.language_text(), &post.langs), &mut self.scratch);
+        let matches =
+            self.matcher.scan(post, &|| language::detect(post.language_text(), &post.langs), &mut self.scratch);
         if matches.is_empty() != self.args.invert {
             return Ok(());
         }

@@ -5,8 +5,8 @@
 
 mod agreement;
 mod bad_input;
-mod commands;
 mod characters;
+mod commands;
 mod crash;
 #[allow(dead_code, reason = "the fuzz targets take this file by its path and use the rest of it")]
 mod fuzzed;
