@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_level_is_a_level_and_not_a_room_that_is_misspelt() {
-        for good in ["info", "INFO", "off", "info,earful::outbox=debug", "warn,earful=trace", "[turn{n=1,m=2}]=debug"] {
+        for good in ["info", "INFO", "off", "info,earful::outbox=debug", "warn,earful=trace", "[turn{n=1}]=debug"] {
             assert_eq!(level_mistake(good), None, "{good}");
         }
         for (wrong, told) in [("inof", "did you mean `info`?"), ("", "no level ``"), ("info,earful=lots", "")] {
