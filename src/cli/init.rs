@@ -231,15 +231,16 @@ mod tests {
             let config = directory.path().join("earful.toml");
             let args = args(brand, "https://blog.example.org/f", "https://care.example.org/");
             assert!(init(&config, &args).is_ok(), "{brand}");
-            assert!(Config::read(&config).is_ok(), "{brand}");
+            let text = std::fs::read_to_string(&config).unwrap();
+            assert!(Config::parse(&config, &text, &[]).is_ok(), "{brand}");
         }
     }
 
     #[test]
     fn what_cannot_be_read_again_is_not_written() {
         for (brand, feed, webhook, told) in [
-            ("\"", "https://a.example/f", "https://b.example/", "nothing between"),
-            ("", "https://a.example/f", "https://b.example/", "nothing between"),
+            ("\"", "https://a.example/f", "https://b.example/", "no word between"),
+            ("", "https://a.example/f", "https://b.example/", "no word between"),
             ("B", "ftp://a.example/f", "https://b.example/", "no http or https address"),
             ("B", "https://a.example/f", "https://user:pass@b.example/", "carries credentials"),
         ] {

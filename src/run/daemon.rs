@@ -165,8 +165,7 @@ impl Daemon {
         let keeper = Arc::new(keeper.map_err(|cause| refuse(&cause))?);
         let gate = Arc::new(DiskGate::new(base.disk.clone(), &base.data_dir));
         gate.measure().map_err(|cause| io("the disk cannot be measured", cause))?;
-        let tokens = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-        let (stop_sources, stop_sinks, stop_rest) = tokens;
+        let [stop_sources, stop_sinks, stop_rest] = [(); 3].map(|()| CancellationToken::new());
         let indexer_parts = IndexerParts {
             store: store.clone(),
             writer: writer.clone(),
