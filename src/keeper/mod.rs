@@ -177,11 +177,11 @@ impl Keeper {
         Ok(())
     }
 
-    /// Gives every query the version of its text; returns those that are new.
+    /// Gives every query the version of its canonical text; returns those that are new.
     fn number_versions(&self, rules: &mut [Rule]) -> Result<Vec<(String, String, QueryVersionRow)>, ReadError> {
         let mut changed = Vec::new();
         for rule in rules {
-            let text = format!("{:?}", rule.tree.root);
+            let text = rule.canonical_text();
             let before = self.store.query_version(&rule.project, &rule.query)?;
             rule.version = match &before {
                 Some(row) if row.text == text => row.version,

@@ -5,7 +5,9 @@ mod marks;
 pub mod naive;
 mod parse;
 mod tree;
+mod write;
 
 pub use marks::may_lack_marks;
 pub use parse::parse;
 pub use tree::{Literal, LiteralKind, Node, Query, QueryError, Rule, TERMS_MAX};
+pub use write::write;

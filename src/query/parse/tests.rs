@@ -450,6 +450,11 @@ proptest! {
                 errors
             }
         };
+        if let Ok(query) = parse(&text) {
+            let written = super::super::write(&query);
+            let read = parse(&written);
+            prop_assert_eq!(read.as_ref().map(|read| &read.root), Ok(&query.root), "{}", written);
+        }
         for error in told {
             prop_assert!(error.span.start <= error.span.end && text.get(error.span.clone()).is_some(), "{:?}", error);
         }
