@@ -139,8 +139,9 @@ impl Asked<'_> {
         let mut reasons = Vec::new();
         tables.programs.for_each_reason(number, self, &mut |literal, keyword| reasons.push((literal, keyword)));
         let mut terms = Vec::new();
-        let reading = if self.lacks_marks == Some(true) { Reading::Unmarked } else { Reading::Marked };
         for (literal, keyword) in reasons {
+            let is_unmarked = tables.patterns[literal as usize].has_marks && self.lacks_marks();
+            let reading = if is_unmarked { Reading::Unmarked } else { Reading::Marked };
             let keyword = tables.programs.keyword(keyword);
             for &(field, span) in tables.occurrences(literal, (self.texts, reading), self.scratch) {
                 terms.push(Term { keyword: keyword.text.clone(), how: keyword.how, field, span });

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use unicode_normalization::char::canonical_combining_class;
+use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::super::{Literal, LiteralKind};
@@ -100,7 +100,10 @@ fn phrase(words: &[Vec<Glyph>], text: &Text<'_>, start: usize) -> Option<usize> 
 
 /// Whether a word of a phrase has a sign at this end: an emoji, a currency. `C++`, `Yahoo!` and `C#` end with none.
 fn is_sign(glyph: Option<&Glyph>, is_last: bool) -> bool {
-    glyph.is_some_and(|glyph| !is_letter(glyph.base) && !(is_last && matches!(glyph.base, '+' | '!' | '#')))
+    glyph.is_some_and(|glyph| {
+        let is_word = is_letter(glyph.base) || is_combining_mark(glyph.base);
+        !is_word && !(is_last && matches!(glyph.base, '+' | '!' | '#'))
+    })
 }
 
 /// The glyphs with which the next word of a phrase may begin after a word that ends before the letter `end`. Between

@@ -101,16 +101,17 @@ impl Evaluation<'_> {
     }
 
     fn stands(&self, literal: &Literal) -> bool {
-        let lacks_marks = || self.may_lack(literal) && self.is_found(literal, Marks::Optional);
-        self.is_found(literal, Marks::Mandatory) || (lacks_marks() && may_lack_marks(self.verdict()))
+        self.is_found(literal, Marks::Mandatory)
+            || (self.is_found(literal, Marks::Optional) && self.marks(literal) == Marks::Optional)
     }
 
-    /// Whether a literal types marks and the post has none at all.
-    fn may_lack(&self, literal: &Literal) -> bool {
+    /// Whether the marks of a literal must be in this post: not if it has none at all, in a language that has them.
+    fn marks(&self, literal: &Literal) -> Marks {
         let is_spelt = !matches!(literal.kind, LiteralKind::Exact | LiteralKind::Symbol);
-        is_spelt
-            && glyphs(&literal.text).iter().any(|glyph| !glyph.marks.is_empty())
-            && !self.texts.iter().any(|(_, text)| text.has_marks())
+        let types_marks = is_spelt && glyphs(&literal.text).iter().any(|glyph| !glyph.marks.is_empty());
+        let is_unmarked = || !self.texts.iter().any(|(_, text)| text.has_marks());
+        let may_lack = types_marks && is_unmarked() && may_lack_marks(self.verdict());
+        if may_lack { Marks::Optional } else { Marks::Mandatory }
     }
 
     fn is_found(&self, literal: &Literal, marks: Marks) -> bool {
@@ -131,8 +132,7 @@ impl Evaluation<'_> {
             Node::Any(parts) => parts.iter().filter(|part| self.holds(part)).for_each(|part| self.tell(part, terms)),
             Node::Literal(literal) => self.texts.iter().for_each(|(field, text)| {
                 let Some(field) = *field else { return };
-                // Where a literal of a true node may lack its marks it does, else it would not be true.
-                let marks = if self.may_lack(literal) { Marks::Optional } else { Marks::Mandatory };
+                let marks = self.marks(literal);
                 terms.extend(occurrences(literal, text, marks).into_iter().map(|range| Term {
                     keyword: literal.keyword.clone(),
                     how: literal.kind.how(),

@@ -247,7 +247,8 @@ impl<'a> Text<'a> {
         }
         let (before, after) = (before.base, after.letter);
         let next = self.letters[place + 1..].iter().find(|letter| !continues(letter.letter));
-        let is_word_after_acronym = before.is_uppercase() && next.is_some_and(|next| next.letter.is_lowercase());
+        let is_word_after_acronym =
+            before.is_uppercase() && next.is_some_and(|next| next.word && next.letter.is_lowercase());
         let hump = (before.is_lowercase() || before.is_numeric() || is_word_after_acronym) && after.is_uppercase();
         let count = (before.is_alphabetic() && after.is_numeric()) || (before.is_numeric() && after.is_alphabetic());
         hump || count || is_underscore(before) || is_underscore(after)
