@@ -43,7 +43,7 @@ bench: system ## Throughput of parse, fold, match, turn and the whole daemon: te
 	$(CARGO_TARGET_DIR)/release/earful bench
 	$(CARGO_TARGET_DIR)/release/earful bench --literals 100000
 
-fuzz: system ## Every decoder against bytes that nobody vouches for: 8 of them 600 s, 9 of them 120 s, 50 minutes on two cores
+fuzz: system ## Every decoder against bytes that nobody vouches for: 10 of them 600 s, 11 of them 120 s, an hour on two cores
 	EARFUL_FUZZ_SECONDS=600 cargo test $(CARGO_FLAGS) --test it fuzzed -- --nocapture
 
 chaos: build ## 300 kills at random against a ledger: half an hour

@@ -7,7 +7,7 @@ mod deliveries;
 mod health;
 mod mentions;
 mod openapi;
-mod posts;
+pub mod posts;
 mod projects;
 mod routes;
 mod server;

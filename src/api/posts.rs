@@ -144,7 +144,7 @@ fn too_large(bytes_max: usize) -> Problem {
 }
 
 /// Undoes the content encoding, within the bound.
-fn inflate(headers: &HeaderMap, body: Bytes, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+pub fn inflate(headers: &HeaderMap, body: Bytes, bytes_max: usize) -> Result<Vec<u8>, Problem> {
     let encoding = headers.get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or("identity");
     let bounded = |reader: &mut dyn Read| {
         let mut inflated = Vec::new();
@@ -173,7 +173,7 @@ fn inflate(headers: &HeaderMap, body: Bytes, bytes_max: usize) -> Result<Vec<u8>
 }
 
 /// Lines of NDJSON, or the elements of a JSON array, each as one line.
-fn split<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Vec<Cow<'b, [u8]>>, Problem> {
+pub fn split<'b>(headers: &HeaderMap, body: &'b [u8]) -> Result<Vec<Cow<'b, [u8]>>, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let array = body.trim_ascii_start().first() == Some(&b'[')
         || kind.starts_with("application/json") && !kind.contains("ndjson");

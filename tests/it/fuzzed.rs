@@ -5,7 +5,10 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
+use earful::api::posts;
 use earful::extract::{charset, dates, feed, html, site};
+use earful::fetch::conditional;
+use earful::fetch::guard::{Guard, Network};
 use earful::inlet::Inlet;
 use earful::language;
 use earful::matcher::{Matcher, Scratch, narrow, tokens};
@@ -18,7 +21,8 @@ use earful::outbox::EndpointClock;
 use earful::projects::{ProjectText, Routes, read_project};
 use earful::query::{self, Rule, naive};
 use earful::sinks::sign::{Secret, Signed, sign, verify};
-use earful::sources::jetstream::{Jetstream, JetstreamSettings, WireVersion};
+use earful::sources::feeds;
+use earful::sources::jetstream::{Jetstream, JetstreamSettings, WireVersion, progress_of};
 use earful::sources::recording::{Pace, Recording, RecordingSettings};
 use earful::sources::{Ended, Source};
 use earful::store::{
@@ -37,6 +41,8 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("jetstream_v2", jetstream_v2),
     ("push", pushed),
     ("notice", notice),
+    ("push_body", push_body),
+    ("jetstream_frame", jetstream_frame),
     ("feed_body", feed_body),
     ("feed_xml", feed_xml),
     ("query_parse", query_parse),
@@ -50,6 +56,8 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("cursor_jetstream", cursor_jetstream),
     ("recording_line", recording_line),
     ("text", text),
+    ("feed_cursor", feed_cursor),
+    ("http_head", http_head),
 ];
 
 /// 2026-11-22T05:04:37Z.
@@ -258,6 +266,66 @@ fn placed(text: &str, errors: &[FileError]) {
     }
 }
 
+/// The first byte says how the body is packed and what it says that it is.
+fn push_body(bytes: &[u8]) {
+    const BODY_BYTES_MAX: usize = 1 << 20;
+    let Some((&kind, body)) = bytes.split_first() else { return };
+    let mut headers = axum::http::HeaderMap::new();
+    let encoding = ["identity", "gzip", "zstd", "br"][usize::from(kind) % 4];
+    let content = ["application/x-ndjson", "application/json"][usize::from(kind / 4) % 2];
+    headers.insert("content-encoding", encoding.parse().unwrap());
+    headers.insert("content-type", content.parse().unwrap());
+    let Ok(inflated) = posts::inflate(&headers, body.to_vec().into(), BODY_BYTES_MAX) else { return };
+    assert!(inflated.len() <= BODY_BYTES_MAX);
+    let Ok(lines) = posts::split(&headers, &inflated) else { return };
+    assert!(lines.iter().all(|line| !line.contains(&b'\n')));
+}
+
+/// No frame moves a cursor beyond what the wire can mean.
+fn jetstream_frame(bytes: &[u8]) {
+    let now = Timestamp::from_millis(NOW);
+    let hour_us = 3_600_000_000;
+    if let Some(time_us) = progress_of(WireVersion::V1, bytes, now) {
+        assert!(time_us <= NOW as u64 * 1_000 + hour_us);
+    }
+    if let Some(seq) = progress_of(WireVersion::V2, bytes, now) {
+        assert!(seq < NOW as u64 * 1_000);
+    }
+}
+
+fn feed_cursor(bytes: &[u8]) {
+    assert!(feeds::describe(bytes).len() < 1_000);
+}
+
+/// Headers of an answer, an address and a network, as somebody else wrote them.
+fn http_head(bytes: &[u8]) {
+    let text = lossy(bytes);
+    let mut headers = axum::http::HeaderMap::new();
+    if let Ok(value) = axum::http::HeaderValue::from_bytes(bytes) {
+        for name in ["retry-after", "cache-control", "etag", "last-modified", "date"] {
+            headers.insert(name, value.clone());
+        }
+    }
+    let now = Timestamp::from_millis(NOW);
+    let day = std::time::Duration::from_hours(24);
+    assert!(conditional::retry_after(&headers, now).is_none_or(|wait| wait <= day));
+    conditional::max_age(&headers);
+    conditional::is_unsettled(&headers);
+    let validators = conditional::Validators::of("https://a.example/", &headers);
+    if let Some(validators) = validators {
+        validators.apply("https://a.example/", &mut axum::http::HeaderMap::new());
+    }
+    let guard = Guard::new(Vec::new());
+    if let Ok(url) = url::Url::parse(&text)
+        && guard.check_url(&url).is_ok()
+    {
+        assert!(matches!(url.scheme(), "http" | "https") && url.username().is_empty());
+    }
+    if let Ok(network) = text.parse::<Network>() {
+        assert_eq!(network.to_string().parse::<Network>().map(|again| again.to_string()), Ok(network.to_string()));
+    }
+}
+
 fn toml_tables(bytes: &[u8]) {
     let text = lossy(bytes);
     if let Err(errors) = earful::config::Config::parse(Path::new("earful.toml"), &text, &[]) {
@@ -345,7 +413,7 @@ mod runs {
     const INPUTS: usize = 2_000;
     const INPUT_BYTES_MAX: usize = 16 << 10;
     /// The first of the targets are those that strangers reach; the others get a fifth of the time.
-    const LONG_TARGETS: usize = 8;
+    const LONG_TARGETS: usize = 10;
     /// No input of this size may take longer, on a machine that is busy with other tests.
     const INPUT_TIME_MAX: Duration = Duration::from_secs(10);
 

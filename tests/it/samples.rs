@@ -258,9 +258,9 @@ async fn the_binary_delivers_every_post_of_a_recorded_stream() {
     let mut command = Command::new(house.launch().binary);
     command.arg("replay").arg(&tape).arg("--config").arg(house.path("earful.toml"));
     // To the binary every variable of the tests is a key of its configuration.
-    std::env::vars()
-        .filter(|(name, _)| name.starts_with("EARFUL_"))
-        .for_each(|(name, _)| drop(command.env_remove(name)));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("EARFUL_")) {
+        command.env_remove(name);
+    }
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 

@@ -27,6 +27,7 @@ use cursor::{Begin, Mark, Marker, Stored};
 use read::Stream;
 
 pub use settings::{JetstreamSettings, WireVersion};
+pub use wire::progress_of;
 
 /// Attempts of one run to agree with a server on a cursor and a dictionary.
 const HANDSHAKES_MAX: usize = 3;

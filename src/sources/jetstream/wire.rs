@@ -155,6 +155,14 @@ pub(super) fn peek(version: WireVersion, frame: &[u8], now: Timestamp) -> Kind {
     }
 }
 
+/// How far the stream has come by one frame, where the frame says so: microseconds on the first wire, a seq on the second.
+pub fn progress_of(version: WireVersion, frame: &[u8], now: Timestamp) -> Option<u64> {
+    match peek(version, frame, now) {
+        Kind::Event(Told::Mark(mark)) => Some(mark.cursor),
+        _ => None,
+    }
+}
+
 fn error_words(frame: &[u8]) -> String {
     match serde_json::from_slice::<ErrorFrame>(frame) {
         Ok(ErrorFrame { error, message }) => words(&format!("{error}: {message}")),
