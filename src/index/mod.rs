@@ -16,7 +16,7 @@ use tracing::warn;
 use crate::model::{PostId, Timestamp};
 
 /// Changes when documents are made in another way; an index of another version is rebuilt.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 /// Bytes of one token that are kept; tantivy takes no longer terms.
 const TOKEN_BYTES_MAX: usize = 1_000;
 
@@ -369,6 +369,7 @@ fn kept(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::matcher;
 
     fn document(tokens: &[&str], at: i64) -> Document {
         Document {
@@ -398,6 +399,25 @@ mod tests {
         assert_eq!(find(&Filter::Everything), [first]);
         assert!(find(&Filter::Token("coffee".to_owned())).is_empty());
         assert_eq!(writer.progress().unwrap(), Some(Progress::new("e", 3)));
+    }
+
+    /// A text with something of every kind that is cut into tokens in its own way.
+    const SAMPLE: &str = "Škoda's ĐỎ #BBCNews #VodafoneSucks5G Galaxy폰 서울에서는 O2는 وبالكتاب ושבבית 東京タワー2台 ﾀﾜｰ ไทยดี \
+        ㈜카카오 5㎏ Straße STRAẞE ёлка й がﾞ e\u{323}\u{301} ﷲ 🇨🇿🅿️ a_b x-y o’n Vodafone™ https://x.jp/a東 @al.b \u{ad}z";
+
+    #[test]
+    fn documents_of_other_tokens_need_another_schema_version() {
+        let mut digest = blake3::Hasher::new();
+        matcher::tokens(SAMPLE, &mut |token| {
+            digest.update(token.as_bytes()).update(b"\n");
+        });
+        let digest = digest.finalize().to_hex();
+        assert_eq!(
+            (SCHEMA_VERSION, &digest[..16]),
+            (2, "2532c09cab36be2f"),
+            "the tokens of a text are others than before: raise SCHEMA_VERSION, so that every index is rebuilt, and \
+             put the new digest beside the new version"
+        );
     }
 
     #[test]
