@@ -20,7 +20,7 @@ impl Token {
     /// Reads a token file. The error names the file and what to do.
     pub fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path).map_err(|cause| {
-            format!("the token file {} cannot be read: {cause}; `earful init` writes one", path.display())
+            format!("the token file {} cannot be read: {cause}; it holds one line of {TOKEN_CHARS_MIN} or more letters, digits and signs", path.display())
         })?;
         let token = text.trim();
         if token.len() < TOKEN_CHARS_MIN {
@@ -79,7 +79,7 @@ mod tests {
     fn a_short_or_missing_token_file_says_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
-        assert!(Token::read(&path).err().unwrap().contains("earful init"));
+        assert!(Token::read(&path).err().unwrap().contains("one line of 16"));
         std::fs::write(&path, "short").unwrap();
         assert!(Token::read(&path).err().unwrap().contains("shorter"));
     }

@@ -69,6 +69,9 @@ pub enum RunError {
     Store(#[from] StoreFailure),
     #[error("{what}: {cause}")]
     Io { what: String, cause: std::io::Error },
+    /// Of a run that was to end when all is done.
+    #[error("source {slug} failed before its end: {cause}")]
+    Unfinished { slug: String, cause: String },
 }
 
 impl RunError {
@@ -77,7 +80,7 @@ impl RunError {
         match self {
             Self::Configuration(_) => 78,
             Self::Open(OpenError::Damaged { .. } | OpenError::UnknownFormat { .. }) => 65,
-            Self::Open(_) | Self::Index(_) | Self::Io { .. } => 74,
+            Self::Open(_) | Self::Index(_) | Self::Io { .. } | Self::Unfinished { .. } => 74,
             Self::Read(ReadError::Row { .. }) | Self::Store(StoreFailure::Damaged(_)) => 65,
             Self::Store(StoreFailure::Panicked(_)) => 70,
             Self::Read(_) | Self::Store(StoreFailure::Io(_)) => 74,
@@ -93,8 +96,9 @@ pub async fn run(config: Config, options: RunOptions) -> Result<(), RunError> {
     let daemon = Daemon::start(config, options).await?;
     daemon.until_told(&mut signals).await;
     let watch = daemon.writer.watch();
+    let unfinished = daemon.unfinished();
     let why = tokio::select! {
-        stopped = daemon.stop() => return stopped,
+        stopped = daemon.stop() => return stopped.and(unfinished.map_or(Ok(()), Err)),
         () = tokio::time::sleep(stop_max) => "the stop takes too long",
         () = signals.told_to_stop() => "told to stop again",
     };
@@ -380,6 +384,14 @@ impl Daemon {
                 () = &mut finished, if self.options.until_done => break,
             }
         }
+    }
+
+    /// The source that failed, where all were to come to their end.
+    fn unfinished(&self) -> Option<RunError> {
+        let board = self.services.board.all();
+        let (slug, health) = board.into_iter().find(|(_, health)| health.state == "failed")?;
+        let cause = health.cause.unwrap_or_default();
+        self.options.until_done.then_some(RunError::Unfinished { slug, cause })
     }
 
     /// Resolves when every source has finished and nothing waits for a configured endpoint.

@@ -377,6 +377,9 @@ async fn two_recordings_of_one_name_are_each_played_and_a_missing_one_is_told() 
         let delivered = std::fs::read_to_string(house.path("mentions.ndjson")).unwrap();
         assert_eq!(delivered.lines().count(), if directory == "a" { 1 } else { 2 }, "{delivered}");
     }
+    let broken = house.path("broken.ndjson");
+    std::fs::write(&broken, "this is no line of a recording\n").unwrap();
+    house.run(&["replay", broken.to_str().unwrap()]).expect(74, "failed before its end");
     house.run(&["replay", "nowhere.ndjson"]).expect(2, "nowhere.ndjson: No such file");
     house.run(&["replay", house.path("a").to_str().unwrap()]).expect(2, "is no file");
 }

@@ -417,7 +417,11 @@ fn token_good() -> Vec<u8> {
 }
 
 const TOKEN: &[Row] = &[
-    ("no file", absent, "token cannot be read: No such file or directory (os error 2); `earful init` writes one"),
+    (
+        "no file",
+        absent,
+        "token cannot be read: No such file or directory (os error 2); it holds one line of 16 or more letters",
+    ),
     ("nothing", Vec::new, "is shorter than 16 characters"),
     ("short", || b"eft_short\n".to_vec(), "is shorter than 16 characters"),
     ("blanks", || vec![b' '; 100], "is shorter than 16 characters"),
