@@ -4,6 +4,7 @@
 mod backup;
 mod commit;
 pub mod gate;
+mod handle;
 mod keys;
 mod open;
 mod read;
@@ -14,6 +15,7 @@ mod writer;
 
 pub use backup::{BackupError, backup};
 pub use commit::{MentionWrite, NewDelivery, PostWrite, Settle, TurnCommit};
+pub use handle::{FailureWatch, StoreFailure, WriterClosed, WriterHandle};
 pub use keys::Family;
 pub use open::{FORMAT, OpenError, Store, StoreSettings};
 pub use read::{OutboxKey, ReadError};
@@ -23,4 +25,4 @@ pub use rows::{
     NearRow, OutboxRow, PostState, QueryVersionRow, RowError, decode, encode,
 };
 pub use totals::{Tally, Totals};
-pub use writer::{FailureWatch, StoreFailure, WriterClosed, WriterHandle, WriterThread, start_writer};
+pub use writer::{WriterThread, start_writer};

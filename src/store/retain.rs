@@ -9,11 +9,11 @@ use crate::crash::{self, Point};
 use crate::model::{PostId, Timestamp};
 
 use super::commit::Settle;
+use super::handle::WriterHandle;
 use super::keys::{self, Family};
 use super::open::{NEAR_MILLIS, Store};
 use super::read::{OutboxKey, ReadError};
 use super::rows::DeadReason;
-use super::writer::WriterHandle;
 
 /// Rows that are looked at together.
 const STEP_ROWS_MAX: usize = 1_000;
