@@ -35,7 +35,7 @@ impl Composed {
     }
 
     /// The byte here of a byte of the original at which a part begins.
-    pub fn from_original(&self, byte: usize) -> Option<usize> {
+    pub fn at_original(&self, byte: usize) -> Option<usize> {
         let at = self.parts.binary_search_by_key(&byte, |(original, _)| *original as usize).ok()?;
         Some(self.parts[at].1 as usize)
     }

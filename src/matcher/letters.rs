@@ -153,7 +153,7 @@ impl Letters {
             let is_found = text.get(start..)?.starts_with(typed);
             return (is_found && composed::parts(text, start) && composed::parts(text, found.end)).then_some(found);
         };
-        let start = composed.from_original(anchor)?.checked_sub(offset)?;
+        let start = composed.at_original(anchor)?.checked_sub(offset)?;
         let is_found = composed.text.get(start..)?.starts_with(typed);
         let found = composed.to_original(start)?..composed.to_original(start + typed.len())?;
         is_found.then_some(found)

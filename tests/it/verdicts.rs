@@ -655,7 +655,7 @@ fn hashtags_and_mentions_that_came_with_the_post_count_and_tell_no_term() {
         assert_eq!(terms.is_some(), expected, "{query}");
         assert!(query.starts_with("nothing") || terms.is_none_or(|terms| terms.is_empty()), "{query}");
         let found = compiled(&rule(query), &tagged, &verdict);
-        let compiled = found.is_some_and(|terms| query.starts_with("nothing") || terms == []);
+        let compiled = found.is_some_and(|terms| query.starts_with("nothing") || terms.is_empty());
         assert_eq!(compiled, expected, "{query}");
     }
 }

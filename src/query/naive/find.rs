@@ -102,7 +102,7 @@ fn phrase(words: &[Vec<Glyph>], text: &Text<'_>, start: usize) -> Option<usize> 
 fn is_sign(glyph: Option<&Glyph>, is_last: bool) -> bool {
     glyph.is_some_and(|glyph| {
         let is_word = is_letter(glyph.base) || is_combining_mark(glyph.base);
-        !is_word && !(is_last && matches!(glyph.base, '+' | '!' | '#'))
+        !(is_word || is_last && matches!(glyph.base, '+' | '!' | '#'))
     })
 }
 
