@@ -31,7 +31,7 @@ use earful::store::{
 };
 
 /// How long a test waits for what has to happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_hours(1);
 const NOW: Timestamp = Timestamp::EPOCH;
 const NETWORK: &str = "push:partner";
