@@ -42,6 +42,8 @@ pub(super) const MARKED: Kind = 1 << 14;
 /// The second half of a flag: the next half begins another.
 pub(super) const SECOND: Kind = 1 << 16;
 
+pub(super) const UNDERSCORE: Kind = 1 << 17;
+
 /// Base letters of the longest decomposition of one character.
 const DECOMPOSED_LETTERS_MAX: usize = 18;
 
@@ -221,11 +223,13 @@ fn kind_of(character: char, script: Script) -> Kind {
         return IGNORED;
     }
     let combining = is_combining_mark(character);
+    let is_underscore = matches!(character, '_' | '＿');
     // To Unicode ʼ and 🅿 are letters; to those who write them, an apostrophe and a sign.
     let is_sign = matches!(character, '\u{2bc}' | '\u{1f150}'..='\u{1f169}' | '\u{1f170}'..='\u{1f189}');
     let is_alphanumeric = character.is_alphanumeric() && !is_sign;
     let facts = [
-        (WORD, is_alphanumeric || combining || matches!(character, '_' | '＿')),
+        (WORD, is_alphanumeric || combining || is_underscore),
+        (UNDERSCORE, is_underscore),
         (LETTER, is_alphanumeric && character.is_alphabetic() && !combining),
         (UNSEGMENTED, is_unsegmented(script)),
         (HANGUL, script == Script::Hangul),
@@ -443,8 +447,8 @@ impl Held {
 }
 
 /// Calls back with each letter of `text`. Marks come upon the letter before them, and widen its bytes; a character of
-/// several letters gives them all at the same bytes. What Unicode orders among marks is given in that order, at the
-/// bytes of the whole run if it was in another.
+/// several letters gives them all at the same bytes. A run of marks is read in order, and given at the bytes of the whole
+/// run if it was not.
 pub(super) fn for_each_letter(text: &str, found: impl FnMut(Read)) {
     let mut reader = Reader { found, held: None };
     // Up to here marks are known to be in order, and up to here they were read already.
@@ -500,7 +504,7 @@ impl<F: FnMut(Read)> Reader<F> {
     }
 }
 
-/// A run of characters that Unicode orders by their classes, with what is ignored among them.
+/// A run of characters that stand upon a letter, which Unicode orders by their classes; what is ignored is passed.
 pub(super) struct MarkRun<'a> {
     text: &'a str,
     pub bytes: Range<usize>,
@@ -510,7 +514,7 @@ pub(super) struct MarkRun<'a> {
 impl<'a> MarkRun<'a> {
     pub fn at(text: &'a str, start: usize) -> Self {
         let mut run = Self { text, bytes: start..start, is_ordered: true };
-        let mut highest = 0;
+        let mut highest = (false, 0);
         for (at, character) in text[start..].char_indices() {
             let entry = entry(character);
             if entry.kind & IGNORED != 0 {
@@ -519,8 +523,8 @@ impl<'a> MarkRun<'a> {
             if entry.class == 0 {
                 break;
             }
-            run.is_ordered &= entry.class >= highest;
-            highest = highest.max(entry.class);
+            run.is_ordered &= run.order(entry) >= highest;
+            highest = highest.max(run.order(entry));
             run.bytes.end = start + at + character.len_utf8();
         }
         run
@@ -530,8 +534,22 @@ impl<'a> MarkRun<'a> {
     fn characters(&self) -> Vec<char> {
         let mut characters: Vec<char> = self.text[self.bytes.clone()].chars().collect();
         characters.retain(|&character| entry(character).kind & IGNORED == 0);
-        characters.sort_by_key(|&character| entry(character).class);
+        characters.sort_by_key(|&character| self.order(entry(character)));
         characters
+    }
+
+    /// Marks come before letters that stand upon the letter before them, each in Unicode's order. What voices kana is a
+    /// letter behind any other.
+    fn order(&self, entry: &Entry) -> (bool, u8) {
+        let is_voicing = entry.kind & COMBINING != 0;
+        let is_mark = entry.kind & MARK != 0 && (!is_voicing || self.follows_kana());
+        (!is_mark, entry.class)
+    }
+
+    fn follows_kana(&self) -> bool {
+        let before = self.text[..self.bytes.start].chars().rev().find(|&before| entry(before).kind & IGNORED == 0);
+        let letter = before.and_then(|before| decompose(before).0.pop());
+        letter.is_some_and(|letter| matches!(letter.base, '\u{3040}'..='\u{3098}' | '\u{309b}'..='\u{30ff}'))
     }
 }
 

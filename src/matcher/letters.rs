@@ -8,8 +8,8 @@ use unicode_script::Script;
 use super::carried::{self, PARTICLE_LETTERS_MAX, PREFIX_LETTERS_MAX};
 use super::composed::{self, Composed};
 use super::fold::{
-    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Marks, Read, SECOND, UNSEGMENTED, UPPER,
-    WORD,
+    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Marks, Read, SECOND, UNDERSCORE,
+    UNSEGMENTED, UPPER, WORD,
 };
 
 /// An address: no literal crosses it.
@@ -92,7 +92,7 @@ impl Letters {
         let before = self.placed.last();
         // What continues a character is what that is.
         if let Some(before) = before.filter(|_| kind & COMBINING != 0) {
-            let inherited = WORD | UPPER | LOWER | DIGIT | LETTER | UNSEGMENTED | HANGUL;
+            let inherited = WORD | UPPER | LOWER | DIGIT | LETTER | UNDERSCORE | UNSEGMENTED | HANGUL;
             kind = kind & !inherited | before.kind & inherited;
             script = before.script;
         }
@@ -209,8 +209,7 @@ impl Letters {
         after.is(UPPER) && is_hump
             || before.is(LETTER) && after.is(DIGIT)
             || before.is(DIGIT) && after.is(LETTER)
-            || before.letter.base == '_'
-            || after.letter.base == '_'
+            || (before.kind | after.kind) & UNDERSCORE != 0
     }
 
     /// Whether a small letter comes after the character at `at`.

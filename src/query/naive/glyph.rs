@@ -1,7 +1,7 @@
 //! Letters as they are compared: a base with its marks, whatever case or width it was written in.
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
 /// Stand for the strokes of ł, đ, ħ, ŧ and of ø, which Unicode does not take apart.
 const STROKE: char = '\u{335}';
@@ -61,7 +61,14 @@ pub fn is_variation(letter: char) -> bool {
 
 /// The vowel signs of Arabic and the points of Hebrew: never compared.
 fn is_unwritten(mark: char) -> bool {
-    matches!(mark, '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' | '\u{591}'..='\u{5c7}')
+    let known = matches!(mark,
+        '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' | '\u{591}'..='\u{5c7}');
+    known && is_combining_mark(mark)
+}
+
+/// Whether a character stands upon the letter before it, or makes a syllable of Hangul with it.
+fn is_upon(part: char) -> bool {
+    is_optional(part) || is_unwritten(part) || is_voicing(part) || matches!(part, '\u{1160}'..='\u{11ff}')
 }
 
 /// Marks that a query may leave out. All other combining characters (the vowels of Thai, of Devanagari) are letters.
@@ -75,9 +82,9 @@ fn is_optional(mark: char) -> bool {
 /// The glyphs of one cluster.
 pub fn fold(cluster: &[char]) -> Vec<Glyph> {
     let mut glyphs: Vec<Glyph> = Vec::new();
-    for letter in cluster.iter().flat_map(|&letter| compatible(letter)).nfc() {
-        for part in apart(letter) {
-            if is_ignored(part) || (is_combining_mark(part) && is_unwritten(part)) {
+    for group in ordered(cluster).chunk_by(|_, &next| is_upon(next)) {
+        for part in composed(group).into_iter().flat_map(apart) {
+            if is_ignored(part) || is_unwritten(part) {
                 continue;
             }
             match glyphs.last_mut() {
@@ -91,6 +98,38 @@ pub fn fold(cluster: &[char]) -> Vec<Glyph> {
         glyph.marks.truncate(MARKS_TOLD_MAX);
     }
     glyphs
+}
+
+/// The parts of a cluster in Unicode's order, but marks before all else that stands upon a letter: the vowels and tones
+/// of Thai, the virama of Devanagari. These are letters with marks of their own.
+fn ordered(cluster: &[char]) -> Vec<char> {
+    let parts: Vec<char> = cluster.iter().flat_map(|&letter| compatible(letter)).nfd().collect();
+    let mut ordered: Vec<char> = Vec::new();
+    for run in parts.chunk_by(|_, &next| canonical_combining_class(next) != 0) {
+        // What voices kana is a letter behind any other.
+        let is_letter = |part: &char| !is_upon(*part) || (is_voicing(*part) && !is_kana(run[0]));
+        let (letters, marks): (Vec<char>, Vec<char>) = run[1..].iter().partition(|part| is_letter(part));
+        ordered.extend(run[..1].iter().chain(&marks).chain(&letters));
+    }
+    ordered
+}
+
+fn is_kana(letter: char) -> bool {
+    matches!(letter, '\u{3040}'..='\u{3098}' | '\u{309b}'..='\u{30ff}')
+}
+
+fn is_voicing(part: char) -> bool {
+    matches!(part, '\u{3099}' | '\u{309a}')
+}
+
+/// A letter with its marks composed, where that may make another letter.
+fn composed(group: &[char]) -> Vec<char> {
+    match group[0] {
+        'и' | 'И' | 'у' | 'У' | 'і' | 'І' | 'و' | 'ي' | '\u{3040}'..='\u{30ff}' | '\u{1100}'..='\u{1112}' => {
+            group.iter().copied().nfc().collect()
+        }
+        _ => group.to_vec(),
+    }
 }
 
 /// A character as it is compared whatever its width, its ring, its place in a word: `①` is 1, `㈜` is 주, `ى` is ي.
