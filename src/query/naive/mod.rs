@@ -3,29 +3,35 @@
 //!
 //! What a match is:
 //!
-//! - **Fields.** Title and text are searched, each on its own. An address in them (`http://` or `https://` up to white
-//!   space) is searched by no literal and is no word.
+//! - **Texts.** Title and text are searched, each on its own, and what hashtags came with the post: each as `#tag` in a
+//!   paragraph for itself, which tells no term. An address in them is searched by no literal and is no word: from `http://`
+//!   or `https://`, in any case, up to white space, `<`, `>`, `"`, CJK punctuation or the first letter of an unsegmented
+//!   script.
 //! - **Letters.** A literal and a text are compared as bases with their marks, after compatibility decomposition and
-//!   case folding. A letter typed without a mark finds the letter with any marks; typed with marks, it finds exactly
-//!   these. ł ø đ ħ ŧ are marked l o d h t. The same both ways: ß ss, I ı İ i, ё е, ς σ, أ إ آ ٱ ا, ى ي, ة ه. Letters of
-//!   their own: æ œ й ї ў ґ, voiced kana, the vowel signs of Thai and of Indic scripts. Acute and grave are dropped from
-//!   Cyrillic, harakat from Arabic, points from Hebrew. Ignored everywhere: soft hyphen, tatweel, zero-width space and
-//!   joiners, BOM, variation selectors, ™ and ℠.
-//! - **Boundaries.** Word characters are letters, digits, `_`, and marks on these; what is ignored is looked through. An
-//!   edge of an occurrence counts if not both sides are word characters; or their scripts differ and one is unsegmented
-//!   (Han, Hiragana, Katakana, Thai, Lao, Khmer, Myanmar; digits and marks are of no script); or the occurrence's own
-//!   character there is unsegmented. An end counts too after Hangul if a particle and a boundary follow; a start, if
-//!   what stands before it, back to a boundary, is an Arabic or Hebrew prefix of a closed table.
+//!   folding by way of the capitals; parentheses that Unicode writes around a letter are no part of it. A letter typed
+//!   without a mark finds the letter with any marks; typed with marks, it finds exactly these, whatever their order, of
+//!   which the first seven code points are told apart. In a post without any mark they may be missing, unless it is
+//!   certainly in a language that has none. ł đ ħ ŧ ø are marked l d h t o. The same both ways: ß ss, I ı İ i, ё е, ς σ,
+//!   أ إ آ ٱ ا, ى ي, ة ه, ș ş, ț ţ. Letters of their own: æ œ й ї ў ґ, voiced kana, the vowel signs of Thai and of Indic
+//!   scripts. Acute and grave are dropped from Cyrillic, harakat from Arabic, points from Hebrew. Ignored everywhere:
+//!   soft hyphen, tatweel, zero-width space and joiners, BOM, variation selectors, ™ and ℠.
+//! - **Boundaries.** Word characters are letters, digits, `_`, and what stands upon these; ʼ and 🅿 are none, and what is
+//!   ignored is looked through. An edge of an occurrence counts if not both sides are word characters; or the script
+//!   changes there, between two real scripts or beside an unsegmented one (Han, Hiragana, Katakana, Thai, Lao, Khmer,
+//!   Myanmar; digits are of no script, what stands upon a letter is of its script, ー is kana and 〆 Han); or the
+//!   occurrence's own character there is unsegmented. An end counts too after Hangul or a digit if particles of a closed
+//!   table and a boundary follow; a start, if what stands before it, back to a boundary, are Arabic or Hebrew prefixes.
 //! - **Word.** An apostrophe or a hyphen inside it finds either of them, one run of white space, or nothing. In a hashtag
-//!   an edge counts too between a small letter or a digit and a capital, between letter and digit, and beside `_`; the
-//!   start of a prefix too.
-//! - **Phrase.** Its words in order. What is no letter may part them, however much of it, but no paragraph; beside an emoji
-//!   only white space. They may touch where a token ends.
+//!   an edge counts too between a small letter or a digit and a capital, before the last capital of several that a small
+//!   letter follows, between letter and digit, and beside `_`; the start of a prefix too.
+//! - **Phrase.** Its words in order. What is no letter may part them, however much of it, but no paragraph: that ends with
+//!   a line of nothing but white space. Beside an emoji only white space may. They may touch where a token ends.
 //!   Hashtags' seams do not count.
-//! - **Exact.** These code points. **Prefix.** A word's start, up to the end of the run of word characters; in
-//!   unsegmented scripts the literal alone.
+//! - **Exact.** These code points, composed (NFC), and no part of a letter with its marks. **Prefix.** A word's start, up
+//!   to the end of its token; in unsegmented scripts the literal alone.
 //! - **Hashtag, name.** The whole run after `#` or `@` (`.` and `-` inside a name), not after a word character; or one of
-//!   the post's hashtags or mentions, which tells no term. **Symbol.** These code points without variation selectors.
+//!   the post's hashtags or mentions, which tells no term. **Symbol.** These code points without variation selectors, and
+//!   no part of another emoji: beside a joiner, in a frame, out of step with the halves of flags. A colour may follow.
 //! - **Terms.** Occurrences of the literals in true parts that are under no NOT.
 
 mod find;

@@ -2,8 +2,9 @@
 //! unaware of posts.
 //!
 //! Codes of errors: `empty`, `too_long`, `too_deep`, `unbalanced_parenthesis`, `unbalanced_quote`, `unbalanced_brace`,
-//! `unbalanced_comment`, `empty_group`, `empty_quote`, `missing_term`, `missing_value`, `wrong_value`,
-//! `unknown_language`, `unknown_field`, `stray_character`, `stray_minus`, `wildcard_too_short`, `not_built`, `no_anchor`.
+//! `unbalanced_comment`, `empty_group`, `empty_quote`, `literal_too_long`, `too_many_words`, `missing_term`,
+//! `missing_value`, `wrong_value`, `unknown_language`, `unknown_field`, `stray_character`, `stray_minus`,
+//! `wildcard_too_short`, `not_built`, `no_anchor`.
 //! Codes of lints: `mixed_operators`, `lower_case_operator`, `curly_quotes`, `question_mark`.
 
 mod cursor;
