@@ -208,3 +208,13 @@ pub fn is_curly_quote(letter: char) -> bool {
 pub fn is_han(letter: char) -> bool {
     letter.script() == Script::Han
 }
+
+/// Whether a word begins with a mark, which then belongs to whatever a text has before it. Emoji have marks of their own.
+pub(super) fn has_stray_mark(text: &str) -> bool {
+    let is_of_emoji = |letter| matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{20e3}' | '\u{e0100}'..='\u{e01ef}');
+    let mut before = None;
+    text.chars().any(|letter| {
+        let is_first = before.replace(letter).is_none_or(|before| !is_word(before));
+        is_first && is_combining_mark(letter) && !is_of_emoji(letter)
+    })
+}

@@ -478,3 +478,15 @@ fn languages_are_read_as_the_model_reads_them() {
     assert_eq!(read("a lang:CS").root, read("a lang:cs-CZ").root);
     assert!(Lang::ALL.into_iter().all(|lang| parse(&format!("a lang:{}", lang.code())).is_ok()));
 }
+
+#[test]
+fn a_mark_that_stands_upon_nothing_is_a_mistake() {
+    for text in
+        ["\u{301}tru", "a \u{301}tru", "\"a \u{301}tru\"", "#\u{301}tru", "@\u{301}tru", "\u{301}tru*", "{\u{301}tru}"]
+    {
+        assert_eq!(mistake(text).code, "stray_character", "{text}");
+    }
+    for text in ["tru\u{301}", "☕\u{fe0f}", "\"☕\u{fe0f} tea\"", "\"ก\u{e34}น\"", "1\u{fe0f}\u{20e3}"] {
+        assert!(parse(text).is_ok(), "{text}");
+    }
+}

@@ -5,7 +5,7 @@ mod quoted;
 mod words;
 
 use super::super::{LiteralKind, QueryError};
-use super::cursor::{Cursor, is_curly_quote, is_inner, is_invisible, is_word};
+use super::cursor::{Cursor, has_stray_mark, is_curly_quote, is_inner, is_invisible, is_word};
 use super::token::{DEPTH_MAX, LEAVE_OUT, MISTAKES_MAX, Token, TokenKind, mistake};
 
 const PREFIX_LETTERS_MIN: usize = 3;
@@ -124,6 +124,10 @@ impl Lexer<'_> {
         if text.len() > LITERAL_BYTES_MAX {
             let message = format!("One term holds at most {LITERAL_BYTES_MAX} bytes; this one has {}.", text.len());
             return self.wrong("literal_too_long", start, message, Some("Shorten it, or AND several shorter terms."));
+        }
+        if kind != LiteralKind::Symbol && has_stray_mark(text) {
+            let message = "A mark stands upon a letter, and here one begins a word.";
+            return self.wrong("stray_character", start, message, Some(LEAVE_OUT));
         }
         let kind = if self.in_values() {
             TokenKind::Value(text.to_owned())
