@@ -200,3 +200,36 @@ impl Keeper {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{StoreSettings, start_writer};
+
+    #[tokio::test]
+    async fn a_version_grows_with_what_changes_matches_and_with_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = StoreSettings { block_cache_mb: 8, write_buffers_mb: 16 };
+        let store = Store::open(&directory.path().join("store"), &settings).unwrap();
+        let (writer, thread) = start_writer(store.clone()).unwrap();
+        let routes = Routes { sources: ["feeds".to_owned(), "jet".to_owned()].into(), ..Routes::default() };
+        let keeper = Keeper::load(&directory.path().join("projects"), routes, store, writer).await.unwrap();
+        let steps = [
+            ("", "tea OR coffee", 1),
+            ("", "(tea)  OR coffee // hot", 1),
+            ("tags = ['drinks']", "tea OR coffee", 1),
+            ("", "tea OR =coffee", 2),
+            ("languages = ['en', 'cs']", "tea OR =coffee", 3),
+            ("languages = ['cs', 'en']", "tea OR =coffee", 3),
+            ("sources = ['feeds']", "tea OR =coffee", 4),
+            ("", "tea OR coffee", 5),
+        ];
+        for (filters, query, version) in steps {
+            let text = format!("query_language = 1\n{filters}\n[query.main]\ntext = '{query}'\n");
+            keeper.save(ProjectText { slug: "drinks".to_owned(), text }).await.unwrap();
+            assert_eq!(keeper.set().rules[0].version, version, "{filters} {query}");
+        }
+        drop(keeper);
+        drop(thread);
+    }
+}

@@ -131,3 +131,24 @@ fn of_narrow(narrow: Narrow) -> Filter {
         Narrow::Lang(lang) => Filter::Lang(lang.code().to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::parse;
+
+    #[test]
+    fn languages_are_asked_of_the_index_too_but_not_those_excluded() {
+        let filter = |query: &str, lang| {
+            let query = Some(parse(query).unwrap());
+            filter_of(&SearchRequest { query, lang, ..SearchRequest::default() })
+        };
+        let lang = |code: &str| Filter::Lang(code.to_owned());
+        let site = || Filter::Site("a.cz".to_owned());
+        assert_eq!(
+            filter("site:a.cz lang:sk", Some(Lang::Cs)),
+            Filter::All(vec![Filter::All(vec![site(), lang("sk")]), lang("cs")])
+        );
+        assert_eq!(filter("site:a.cz -lang:sk", None), Filter::All(vec![site()]));
+    }
+}
