@@ -213,7 +213,9 @@ mod tests {
         let store = Store::open(&directory.path().join("store"), &settings).unwrap();
         let (writer, thread) = start_writer(store.clone()).unwrap();
         let routes = Routes { sources: ["feeds".to_owned(), "jet".to_owned()].into(), ..Routes::default() };
-        let keeper = Keeper::load(&directory.path().join("projects"), routes, store, writer).await.unwrap();
+        let projects = directory.path().join("projects");
+        std::fs::create_dir(&projects).unwrap();
+        let keeper = Keeper::load(&projects, routes, store, writer).await.unwrap();
         let steps = [
             ("", "tea OR coffee", 1),
             ("", "(tea)  OR coffee // hot", 1),
