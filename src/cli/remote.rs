@@ -165,11 +165,24 @@ pub(super) fn status(config: &Path, json: bool) -> Result<ExitCode, Failure> {
             text(&source["state"]),
             source["totals"]["events"].as_u64().unwrap_or(0)
         );
+        show_failing(source);
     }
     for (name, endpoint) in status["endpoints"].as_object().into_iter().flatten() {
         show_endpoint(name, endpoint);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Feeds that are not answered, some of them by name.
+fn show_failing(source: &Value) {
+    let named: Vec<_> = source["failing"].as_object().into_iter().flatten().collect();
+    for (feed, cause) in &named {
+        println!("          not answered: {feed}  ({})", text(cause));
+    }
+    let others = source["failing_total"].as_u64().unwrap_or(0).saturating_sub(named.len() as u64);
+    if others > 0 {
+        println!("          and {others} more");
+    }
 }
 
 fn show_endpoint(name: &str, endpoint: &Value) {
