@@ -17,7 +17,7 @@ use crate::api::auth::new_token;
 use crate::config::Config;
 use crate::fetch::guard::Guard;
 use crate::projects::{ProjectText, read_project};
-use crate::query::{self, Node};
+use crate::query::{self, Node, Spans};
 use crate::sinks::sign::Secret;
 
 use super::Failure;
@@ -164,7 +164,7 @@ fn query_of(brand: &str) -> String {
     let brand = brand.trim();
     let read = query::parse(brand).ok().filter(|query| query.lints.is_empty());
     match read.map(|query| query.root) {
-        Some(Node::Literal(literal)) if literal.keyword == brand => brand.to_owned(),
+        Some(Node::Found(Spans::Keyword(keyword))) if keyword.text == brand => brand.to_owned(),
         _ => format!("\"{}\"", brand.replace('"', " ")),
     }
 }

@@ -1,28 +1,19 @@
 //! `earful match`: a query against posts on standard input.
 
-use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use serde::Deserialize;
 
-use crate::clock;
 use crate::highlight::{is_colourful, marked};
 use crate::language;
 use crate::matcher::{Matcher, Scratch};
-use crate::model::{Example, Field, Lang, Match, Post, PostEvent, Wire};
-use crate::normalize;
-use crate::projects::example_post;
+use crate::model::{Field, Lang, Match, Post};
 use crate::query::{self, QueryError, Rule};
 
+use super::posts::for_each_post;
 use super::progress::Progress;
 use super::{EXIT_NOTHING, Failure};
-
-/// Bytes of one line of input: as many as a line of a recording has.
-const LINE_BYTES_MAX: usize = 64 << 20;
 
 #[derive(Args)]
 pub(super) struct MatchArgs {
@@ -40,29 +31,6 @@ pub(super) struct MatchArgs {
     /// The language that the posts are declared to be in.
     #[arg(long)]
     lang: Option<String>,
-}
-
-/// A line that is no plain text.
-#[derive(Deserialize)]
-struct JsonLine {
-    text: Option<String>,
-    title: Option<String>,
-    lang: Option<String>,
-    author: Option<serde_json::Value>,
-    site: Option<String>,
-    network: Option<String>,
-    wire: Option<Wire>,
-    body: Option<serde_json::Value>,
-    body_base64: Option<String>,
-}
-
-/// What the next line of input is.
-#[derive(Debug, PartialEq, Eq)]
-enum Line {
-    Whole,
-    /// Passed over, with its length.
-    TooLong(u64),
-    End,
 }
 
 /// The query at work: what was seen, and what goes out.
@@ -109,21 +77,11 @@ impl<W: Write> Matching<'_, W> {
     fn read(&mut self, mut input: impl BufRead, declared: Option<Lang>) -> io::Result<()> {
         // Where matches go to the terminal they are the progress.
         let mut progress = Progress::on_terminal(self.args.count || !io::stdout().is_terminal());
-        let mut line = Vec::new();
-        loop {
-            match next_line(&mut input, &mut line, LINE_BYTES_MAX)? {
-                Line::End => break,
-                Line::TooLong(bytes) => {
-                    eprintln!("earful: a line of {bytes} bytes is passed over; at most {LINE_BYTES_MAX} are read");
-                }
-                Line::Whole => {
-                    for post in posts_of(&String::from_utf8_lossy(&line), declared) {
-                        self.look_at(&post)?;
-                    }
-                }
-            }
+        for_each_post(&mut input, declared, &mut |post| {
+            self.look_at(&post)?;
             progress.tell(|| format!("{} posts read, {} match", self.posts, self.count));
-        }
+            Ok(())
+        })?;
         drop(progress);
         if self.args.count {
             writeln!(self.out, "{}", self.count)?;
@@ -147,40 +105,7 @@ impl<W: Write> Matching<'_, W> {
     }
 }
 
-/// Reads a line without its end. No more of it is held than it may have.
-fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>, bytes_max: usize) -> io::Result<Line> {
-    line.clear();
-    if input.by_ref().take(bytes_max as u64 + 1).read_until(b'\n', line)? == 0 {
-        return Ok(Line::End);
-    }
-    if line.last() == Some(&b'\n') {
-        line.pop();
-        return Ok(Line::Whole);
-    }
-    if line.len() <= bytes_max {
-        return Ok(Line::Whole);
-    }
-    let held = line.len() as u64;
-    line.clear();
-    Ok(Line::TooLong(held + pass_line(input)?))
-}
-
-/// Passes the rest of a line. Returns its bytes.
-fn pass_line(input: &mut impl BufRead) -> io::Result<u64> {
-    let mut passed = 0;
-    loop {
-        let waiting = input.fill_buf()?;
-        let end = memchr::memchr(b'\n', waiting);
-        let length = end.map_or(waiting.len(), |end| end + 1);
-        input.consume(length);
-        if end.is_some() || length == 0 {
-            return Ok(passed + end.unwrap_or(0) as u64);
-        }
-        passed += length as u64;
-    }
-}
-
-fn rule(tree: query::Query) -> Rule {
+pub(super) fn rule(tree: query::Query) -> Rule {
     Rule {
         project: String::new(),
         query: "match".to_owned(),
@@ -212,50 +137,7 @@ pub(super) fn explain(text: &str, errors: &[QueryError]) -> String {
     lines.join("\n")
 }
 
-/// The posts that a line holds: a line of a recording may hold many, or none.
-fn posts_of(line: &str, declared: Option<Lang>) -> Vec<Post> {
-    let parsed = line.trim_start().starts_with('{').then(|| serde_json::from_str::<JsonLine>(line).ok()).flatten();
-    let mut post = match parsed {
-        Some(JsonLine { wire: Some(wire), body, body_base64, .. }) if body.is_some() || body_base64.is_some() => {
-            return recorded(wire, body, body_base64);
-        }
-        Some(JsonLine { text: Some(text), title, lang, author, site, network, .. }) => {
-            let author = author.and_then(|author| match author {
-                serde_json::Value::String(handle) => Some(handle),
-                other => other["handle"].as_str().map(str::to_owned),
-            });
-            example_post(&Example {
-                text,
-                title,
-                lang: lang.as_deref().and_then(Lang::parse),
-                author,
-                site,
-                source: network,
-            })
-        }
-        _ => example_post(&Example { text: line.trim_end_matches('\r').to_owned(), ..Example::default() }),
-    };
-    post.langs.extend(declared);
-    vec![post]
-}
-
-/// Every post of an arrival.
-fn recorded(wire: Wire, body: Option<serde_json::Value>, body_base64: Option<String>) -> Vec<Post> {
-    let source: Arc<str> = "recording".into();
-    let bytes = match (body, body_base64) {
-        (Some(serde_json::Value::String(text)), _) => text.into_bytes(),
-        (Some(body), _) => body.to_string().into_bytes(),
-        (None, packed) => STANDARD.decode(packed.unwrap_or_default()).unwrap_or_default(),
-    };
-    let events = normalize::events(bytes, wire, &source, clock::now()).unwrap_or_default();
-    let posts = events.into_iter().filter_map(|event| match event {
-        Ok(PostEvent::Upsert { post, .. }) => Some(*post),
-        _ => None,
-    });
-    posts.collect()
-}
-
-fn shown(post: &Post, matches: &[Match], colourful: bool) -> String {
+pub(super) fn shown(post: &Post, matches: &[Match], colourful: bool) -> String {
     let terms: Vec<_> = matches.iter().flat_map(|found| found.terms.clone()).collect();
     let text = marked(&post.text, Field::Text, &terms, colourful);
     match &post.title {
@@ -276,6 +158,9 @@ fn json(post: &Post, matches: &[Match]) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     fn args(query: &str) -> MatchArgs {
@@ -309,23 +194,5 @@ mod tests {
         }
         let gap = r#"{"at_ms":0,"wire":"notice","body":{"gap":{"from":"tea","to":"tea","why":"tea"}}}"#;
         assert_eq!(matched("tea", gap.as_bytes()), (String::new(), 0));
-    }
-
-    #[test]
-    fn a_line_too_long_is_passed_over_and_the_next_one_is_read() {
-        let mut input = io::BufReader::with_capacity(3, &b"12345678\n123456789\n123456789012\nabc\n\nend"[..]);
-        let mut line = Vec::new();
-        let mut next = || {
-            let read = next_line(&mut input, &mut line, 8).unwrap();
-            (read, String::from_utf8(line.clone()).unwrap())
-        };
-        assert_eq!(next(), (Line::Whole, "12345678".to_owned()));
-        assert_eq!(next(), (Line::TooLong(9), String::new()));
-        assert_eq!(next(), (Line::TooLong(12), String::new()));
-        for text in ["abc", "", "end"] {
-            assert_eq!(next(), (Line::Whole, text.to_owned()));
-        }
-        assert_eq!(next().0, Line::End);
-        assert_eq!(next_line(&mut &b"123456789"[..], &mut Vec::new(), 8).unwrap(), Line::TooLong(9));
     }
 }

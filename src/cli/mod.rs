@@ -4,7 +4,9 @@ mod check;
 mod client;
 mod init;
 mod matching;
+mod posts;
 mod progress;
+mod query;
 mod remote;
 mod start;
 
@@ -63,6 +65,12 @@ enum Command {
         after_help = "Examples:\n  echo 'Vellano is down again' | earful match 'vellano AND (down OR outage)'\n  earful match 'café NOT \"net café\"' <posts.txt\n  earful match --json '#tea' <recording.ndjson\n\nA line is a text, or a JSON object with a text, or a line of a recording.\nExit codes: 0 something matched · 1 nothing did · 2 the query is wrong"
     )]
     Match(matching::MatchArgs),
+    /// What helps to write queries: check, lay out, explain, compare, measure.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  earful query check 'outage AND (vellano OR vellanet*)'\n  echo 'Vellano is down' | earful query why 'vellano NEAR/3 outage'\n  earful query diff 'outage' 'outage OR blackout' <recording.ndjson"
+    )]
+    Query(query::QueryCommand),
     /// Search stored mentions with the query language.
     #[command(
         after_help = "Example:\n  earful search 'outage NOT planned' --project vellano-care --since 2026-11-01T00:00:00Z"
@@ -138,6 +146,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::check(&config, args.json),
         Command::Projects(args) => check::projects(&config, args.json),
         Command::Match(args) => matching::run(&args),
+        Command::Query(command) => query::run(command),
         Command::Search(args) => remote::search(&config, &args),
         Command::Replay(args) => start::replay(&config, &args),
         Command::Status(args) => remote::status(&config, args.json),
@@ -247,6 +256,12 @@ mod tests {
             "projects",
             "match",
             "search",
+            "query check",
+            "query fmt",
+            "query explain",
+            "query why",
+            "query diff",
+            "query cost",
             "status",
             "deliveries list",
             "deliveries retry",

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::query::{Literal, LiteralKind, Rule};
+use crate::query::{Literal, LiteralKind, Node, Rule, Scope};
 
 use super::fold;
 use super::net::{Lists, Net};
@@ -29,6 +29,11 @@ pub(super) struct Tables {
     pub by_author: Filed,
     pub by_site: Filed,
     pub by_source: Filed,
+    pub by_thread: Filed,
+    /// Names and hashtags with stars: compared with each that came with a post.
+    pub loose_names: Vec<u32>,
+    /// Whether a rule asks what posts around say.
+    pub asks_around: bool,
     /// Rules that need nothing: evaluated for every post.
     pub always: Vec<u32>,
     pub programs: Programs,
@@ -56,6 +61,9 @@ impl Tables {
             by_author: Filed::new(),
             by_site: Filed::new(),
             by_source: Filed::new(),
+            by_thread: Filed::new(),
+            loose_names: Vec::new(),
+            asks_around: rules.iter().any(|rule| asks_around(&rule.tree.root)),
             always: Vec::new(),
             programs,
         };
@@ -67,6 +75,7 @@ impl Tables {
     fn file_names(&mut self, literals: &[Literal]) {
         for (number, literal) in (0..).zip(literals) {
             match literal.kind {
+                LiteralKind::Hashtag | LiteralKind::Name if literal.text.contains('*') => self.loose_names.push(number),
                 LiteralKind::Hashtag => self.hashtags.entry(loosest(&literal.text)).or_default().push(number),
                 LiteralKind::Name => self.names.entry(loosest(&literal.text)).or_default().push(number),
                 _ => {}
@@ -83,7 +92,18 @@ impl Tables {
             file(&mut self.by_author, trigger.authors, rule);
             file(&mut self.by_site, trigger.sites, rule);
             file(&mut self.by_source, trigger.sources, rule);
+            file(&mut self.by_thread, trigger.threads, rule);
         }
+    }
+}
+
+/// Whether a node searches the texts of posts around.
+fn asks_around(node: &Node) -> bool {
+    match node {
+        Node::All(parts) | Node::Any(parts) | Node::AtLeast(_, parts) => parts.iter().any(asks_around),
+        Node::Not(part) => asks_around(part),
+        Node::In(scope, _) => matches!(scope, Scope::Parent | Scope::Root | Scope::Quoted),
+        Node::Found(_) | Node::Count { .. } | Node::Field(_) => false,
     }
 }
 

@@ -98,12 +98,23 @@ fn mark_number(mark: char) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Letter {
     pub base: char,
+    /// For an i, which of the four it is.
+    pub eye: Option<Eye>,
     pub marks: Marks,
+}
+
+/// `i`, `I`, `ı` and `İ`: of all languages that fold case only Turkish tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Eye {
+    Small,
+    Capital,
+    Dotless,
+    Dotted,
 }
 
 impl Letter {
     pub fn plain(base: char) -> Self {
-        Self { base, marks: Marks::default() }
+        Self { base, eye: None, marks: Marks::default() }
     }
 
     pub fn is_marked(self) -> bool {
@@ -124,7 +135,12 @@ impl Letter {
             }
             // Romanian is written with either.
             ('s' | 't', '\u{326}') => self.marks.add('\u{327}'),
-            ('е', '\u{308}') | ('i', '\u{307}') | ('\u{400}'..='\u{52f}', '\u{300}' | '\u{301}') => {}
+            ('i', '\u{307}') => {
+                if self.eye == Some(Eye::Capital) {
+                    self.eye = Some(Eye::Dotted);
+                }
+            }
+            ('е', '\u{308}') | ('\u{400}'..='\u{52f}', '\u{300}' | '\u{301}') => {}
             _ if is_unwritten(mark) => {}
             _ => self.marks.add(mark),
         }
@@ -164,7 +180,7 @@ pub(super) fn entry(character: char) -> &'static Entry {
 }
 
 const NOTHING: Entry = Entry {
-    letter: Letter { base: '\0', marks: Marks(0) },
+    letter: Letter { base: '\0', eye: None, marks: Marks(0) },
     loose: None,
     kind: IGNORED,
     script: Script::Common,
@@ -276,7 +292,7 @@ fn is_ignored(character: char) -> bool {
 }
 
 /// Arabic harakat and Hebrew points.
-fn is_unwritten(character: char) -> bool {
+pub(super) fn is_unwritten(character: char) -> bool {
     let known = matches!(
         character,
         '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6ed}' | '\u{591}'..='\u{5c7}'
@@ -343,6 +359,8 @@ fn decompose(character: char) -> (Vec<Letter>, u8) {
             continue;
         }
         places = 0;
+        let eye = eye(part);
+        let special = |lower| Letter { eye: eye.filter(|_| matches!(lower, 'i' | 'ı')), ..special(lower) };
         for upper in part.to_lowercase().flat_map(char::to_uppercase) {
             letters.extend(upper.to_lowercase().filter(|&lower| !is_mark(lower)).map(special));
         }
@@ -354,6 +372,15 @@ fn decompose(character: char) -> (Vec<Letter>, u8) {
 fn compose_syllable(letter: Letter, after: char) -> Option<Letter> {
     let joins = matches!(after, '\u{1161}'..='\u{11ff}') && letter.marks.is_empty();
     joins.then(|| compose(letter.base, after)).flatten().map(Letter::plain)
+}
+
+fn eye(character: char) -> Option<Eye> {
+    match character {
+        'i' => Some(Eye::Small),
+        'I' => Some(Eye::Capital),
+        'ı' => Some(Eye::Dotless),
+        _ => None,
+    }
 }
 
 /// Letters whose mark does not decompose, and letters that are written in several ways.

@@ -8,7 +8,7 @@ use unicode_script::Script;
 use super::carried::{self, PARTICLE_LETTERS_MAX, PREFIX_LETTERS_MAX};
 use super::composed::{self, Composed};
 use super::fold::{
-    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Marks, Read, SECOND, UNDERSCORE,
+    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Read, SECOND, UNDERSCORE,
     UNSEGMENTED, UPPER, WORD,
 };
 
@@ -67,7 +67,7 @@ impl Letters {
         for address in addresses {
             folded = self.read_run(text, at..address.start, folded);
             let place = (address.start as u32, address.end as u32);
-            let letter = Letter { base: '\0', marks: Marks::default() };
+            let letter = Letter::plain('\0');
             self.push(letter, (ADDRESS, Script::Common), folded, place);
             folded += 1;
             at = address.end;
@@ -117,6 +117,10 @@ impl Letters {
             }
             (self.placed[at].run_end, self.placed[at].token_end) = (run_end, token_end);
         }
+    }
+
+    pub fn len(&self) -> usize {
+        self.placed.len()
     }
 
     /// Whether a letter that is searched has a mark.

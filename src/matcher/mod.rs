@@ -2,11 +2,14 @@
 //! Unaware of where posts come from, of how queries are written, and of what becomes of a match.
 
 mod carried;
+mod compare;
 mod compile;
 mod composed;
 mod fold;
 mod folded;
 mod letters;
+mod loose;
+mod near;
 mod net;
 mod pattern;
 mod program;
@@ -19,7 +22,7 @@ pub use scratch::Scratch;
 pub use tokens::{Narrow, TOKEN_BYTES_MAX, narrow, post_tokens, tokens};
 
 use crate::model::{Match, Post, Verdict};
-use crate::query::Rule;
+use crate::query::{Around, Node, Query, Rule};
 
 use compile::Tables;
 
@@ -48,9 +51,26 @@ impl Matcher {
     /// The rules that match `post`, in their order. `verdict` tells the post's language; it is asked for only if a rule
     /// depends on it.
     pub fn scan(&self, post: &Post, verdict: &dyn Fn() -> Verdict, scratch: &mut Scratch) -> Vec<Match> {
-        self.tables.scan(&self.rules, post, verdict, scratch)
+        self.scan_among(post, &Around::of(post), verdict, scratch)
     }
 
+    /// The same with what is known of the posts around.
+    pub fn scan_among(
+        &self,
+        post: &Post,
+        around: &Around<'_>,
+        verdict: &dyn Fn() -> Verdict,
+        scratch: &mut Scratch,
+    ) -> Vec<Match> {
+        self.tables.scan(&self.rules, (post, around), verdict, scratch)
+    }
+
+    /// Whether a rule asks what the posts around say, so that it matters what is known of them.
+    pub fn asks_around(&self) -> bool {
+        self.tables.asks_around
+    }
+
+    /// The rules in their order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
@@ -62,6 +82,12 @@ impl Matcher {
             automaton_bytes: self.tables.triggers.bytes() + self.tables.others.bytes(),
         }
     }
+}
+
+/// What makes a query worth evaluating, each of it as a query would write it and as a query of its own. Nothing if it
+/// is evaluated for every post.
+pub fn triggers(query: &Query) -> Vec<(String, Node)> {
+    program::triggers(query)
 }
 
 #[cfg(test)]

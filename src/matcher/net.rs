@@ -7,10 +7,13 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 
+use super::compare::Marks;
 use super::fold::{self, COMBINING, DIGIT, HANGUL, UNSEGMENTED, WORD};
+use super::letters::Letters;
+use super::near::Place;
 use super::pattern::Pattern;
 use super::scratch::{Found, Room};
-use super::verify::{Holding, Reading, View, Ways};
+use super::verify::{Holding, View, Ways, bytes};
 
 /// Lists of numbers under numbers from 0, without a hole.
 #[derive(Debug, Default)]
@@ -62,16 +65,18 @@ impl Net {
         let mut anywhere = Vec::new();
         for &number in numbers {
             let pattern = &patterns[number as usize];
-            if pattern.needle().is_empty() {
-                anywhere.extend(pattern.is_raw().then_some(number));
+            if pattern.needles().is_empty() {
+                anywhere.extend((pattern.is_raw() || pattern.is_loose()).then_some(number));
                 continue;
             }
-            let needle = *needles.entry(pattern.needle()).or_insert(bytes.len() as u32);
-            if needle as usize == bytes.len() {
-                bytes.push(pattern.needle());
-                holders.push(Vec::new());
+            for sought in pattern.needles() {
+                let needle = *needles.entry(sought).or_insert(bytes.len() as u32);
+                if needle as usize == bytes.len() {
+                    bytes.push(sought);
+                    holders.push(Vec::new());
+                }
+                holders[needle as usize].push(number);
             }
-            holders[needle as usize].push(number);
         }
         let all = |held: &[u32], is: fn(&Pattern) -> bool| held.iter().all(|&number| is(&patterns[number as usize]));
         let guard = |held: &Vec<u32>| Guard {
@@ -92,7 +97,8 @@ impl Net {
             found.note(number, holds(&patterns[number as usize], text, room, ways));
         }
         let Some(automaton) = &self.automaton else { return };
-        let Room { addresses, folded, letters, is_read } = room;
+        let Room { addresses, folded, letters, is_read, .. } = room;
+        let mut tried: Vec<u32> = Vec::new();
         for hit in automaton.find_overlapping_iter(&folded.bytes) {
             let needle = hit.pattern().as_u32();
             if folded.plain_edges && self.is_inside_word(needle, &folded.bytes, hit.range()) {
@@ -108,10 +114,18 @@ impl Net {
                 }
                 let Some(at) = letters.at_folded(hit.start()) else { break };
                 let pattern = &patterns[number as usize];
-                let mut stands = |reading| pattern.occurrence(View { text, letters, reading }, at, ways).is_some();
-                if stands(Reading::Marked) {
+                if pattern.is_loose() {
+                    // All of the text is looked through at once, at the first hit.
+                    if !tried.contains(&number) {
+                        tried.push(number);
+                        found.note(number, pattern.holding(text, letters, ways));
+                    }
+                    continue;
+                }
+                let mut stands = |marks| pattern.occurrence(View { text, letters, marks }, at, ways).is_some();
+                if stands(Marks::Asked) {
                     found.yes.insert(number);
-                } else if pattern.has_marks && !found.but_for_marks.contains(number) && stands(Reading::Unmarked) {
+                } else if pattern.has_marks && !found.but_for_marks.contains(number) && stands(Marks::Lacking) {
                     found.but_for_marks.insert(number);
                 }
             }
@@ -170,48 +184,135 @@ fn letter_before(folded: &[u8], at: usize) -> Option<char> {
 
 /// Whether `text` holds one literal. The room holds the folded text.
 pub(super) fn holds(pattern: &Pattern, text: &str, room: &mut Room, ways: &mut Ways) -> Holding {
-    let mut stands = |reading| {
+    let mut stands = |marks| {
         let mut holds = false;
-        for_each_occurrence(pattern, (text, reading), room, ways, |_| {
+        for_each_occurrence(pattern, (text, marks), room, ways, |_| {
             holds = true;
             false
         });
         holds
     };
-    match stands(Reading::Marked) {
+    match stands(Marks::Asked) {
         true => Holding::Yes,
-        false if pattern.has_marks && stands(Reading::Unmarked) => Holding::ButForMarks,
+        false if pattern.has_marks && stands(Marks::Lacking) => Holding::ButForMarks,
         false => Holding::No,
     }
 }
 
-/// Calls back with each occurrence of one literal, in their order, until the answer is no.
+impl Pattern {
+    /// Whether a text holds a loose literal.
+    fn holding(&self, text: &str, letters: &Letters, ways: &mut Ways) -> Holding {
+        let mut stands = |marks| {
+            let mut holds = false;
+            self.for_each_loose(View { text, letters, marks }, ways, |_, _| {
+                holds = true;
+                false
+            });
+            holds
+        };
+        match stands(Marks::Asked) {
+            true => Holding::Yes,
+            false if self.has_marks && stands(Marks::Lacking) => Holding::ButForMarks,
+            false => Holding::No,
+        }
+    }
+}
+
+/// Whether any needle of a literal stands in the folded text, or none is known.
+fn may_stand(pattern: &Pattern, room: &Room) -> bool {
+    let stands = |needle: &Vec<u8>| memmem::find(&room.folded.bytes, needle).is_some();
+    pattern.needles().is_empty() || pattern.needles().iter().any(stands)
+}
+
+/// Calls back with occurrences of one literal, until the answer is no: one of each place at which its anchor stands, in
+/// the order of these.
 pub(super) fn for_each_occurrence(
     pattern: &Pattern,
-    (text, reading): (&str, Reading),
+    (text, marks): (&str, Marks),
     room: &mut Room,
     ways: &mut Ways,
     mut found: impl FnMut(Range<usize>) -> bool,
 ) {
-    if pattern.needle().is_empty() {
+    if pattern.is_loose() {
+        if may_stand(pattern, room) {
+            room.read(text);
+            let letters = &room.letters;
+            pattern.for_each_loose(View { text, letters, marks }, ways, |start, end| {
+                bytes(letters, start..end).is_none_or(&mut found)
+            });
+        }
+        return;
+    }
+    let Some(needle) = pattern.needles().first() else {
         if pattern.is_raw() {
             room.read(text);
-            let view = View { text, letters: &room.letters, reading };
+            let view = View { text, letters: &room.letters, marks };
             let mut places = text.char_indices().filter_map(|(at, _)| pattern.raw_occurrence(view, at));
             while places.next().is_some_and(&mut found) {}
         }
         return;
-    }
-    let finder = memmem::Finder::new(pattern.needle());
+    };
+    for_each_hit(needle, text, room, |letters, at| {
+        let view = View { text, letters, marks };
+        pattern.occurrence(view, at, ways).is_none_or(&mut found)
+    });
+}
+
+/// Calls back with each letter of a text at which a needle stands, until the answer is no.
+fn for_each_hit(needle: &[u8], text: &str, room: &mut Room, mut hit: impl FnMut(&Letters, usize) -> bool) {
+    let finder = memmem::Finder::new(needle);
     let mut from = 0;
-    while let Some(hit) = finder.find(&room.folded.bytes[from..]) {
+    while let Some(found) = finder.find(&room.folded.bytes[from..]) {
         room.read(text);
-        let view = View { text, letters: &room.letters, reading };
-        let at = room.letters.at_folded(from + hit);
-        let occurrence = at.and_then(|at| pattern.occurrence(view, at, ways));
-        if occurrence.is_some_and(|occurrence| !found(occurrence)) {
+        let at = room.letters.at_folded(from + found);
+        if at.is_some_and(|at| !hit(&room.letters, at)) {
             return;
         }
-        from += hit + 1;
+        from += found + 1;
     }
+}
+
+/// All places of a literal in a text, those that overlap too, in order of their starts: of those with one start the one
+/// that ends first.
+pub(super) fn places(
+    pattern: &Pattern,
+    (text, marks): (&str, Marks),
+    room: &mut Room,
+    ways: &mut Ways,
+    into: &mut Vec<Place>,
+) {
+    let first = into.len();
+    if pattern.is_loose() {
+        if may_stand(pattern, room) {
+            room.read(text);
+            let view = View { text, letters: &room.letters, marks };
+            pattern.for_each_loose(view, ways, |start, end| {
+                into.push((start as u32, end as u32));
+                true
+            });
+        }
+    } else if let Some(needle) = pattern.needles().first() {
+        for_each_hit(needle, text, room, |letters, at| {
+            let view = View { text, letters, marks };
+            pattern.for_each_start(view, at, ways, |start, end| into.push((start as u32, end as u32)));
+            true
+        });
+    } else if pattern.is_raw() {
+        room.read(text);
+        let letters = &room.letters;
+        let view = View { text, letters, marks };
+        let found = text.char_indices().filter_map(|(at, _)| pattern.raw_occurrence(view, at));
+        into.extend(found.map(|found| (letters.at_byte(found.start) as u32, letters.at_byte(found.end) as u32)));
+    }
+    into[first..].sort_unstable();
+    let mut last = None;
+    let mut kept = first;
+    for at in first..into.len() {
+        if last != Some(into[at].0) {
+            last = Some(into[at].0);
+            into[kept] = into[at];
+            kept += 1;
+        }
+    }
+    into.truncate(kept);
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::query::{Literal, LiteralKind};
+use crate::query::{Fold, Literal, LiteralKind, Reading};
 
 use super::fold::{self, JOINT, Letter, WORD};
 
@@ -19,12 +19,19 @@ pub(super) enum Element {
     Gap,
     /// Between two words of a phrase of which one has a sign there, as an emoji.
     TightGap,
+    /// White space of a raw literal: any, but some.
+    Space,
+    /// `?` in a word: one character of the token.
+    One,
+    /// `*` in a word: characters of the token.
+    Many,
 }
 
 /// A literal made ready to be compared with texts.
 #[derive(Debug)]
 pub(super) struct Pattern {
     pub kind: LiteralKind,
+    pub reading: Reading,
     pub elements: Vec<Element>,
     /// Whether a letter is typed with a mark, which some posts may lack.
     pub has_marks: bool,
@@ -33,33 +40,36 @@ pub(super) struct Pattern {
     /// For what is compared by code points: the literal, composed if it is exact, and where its anchor begins in it.
     pub raw: String,
     pub raw_anchor: usize,
-    /// The anchor in its loosest form.
-    needle: Vec<u8>,
+    /// What the automaton looks for, in the loosest form: one of these stands in every occurrence.
+    needles: Vec<Vec<u8>>,
 }
 
 impl Pattern {
     pub fn new(literal: &Literal) -> Self {
         let elements = elements(literal);
-        let has_marks = elements.iter().any(|element| matches!(element, Element::Letter(letter) if letter.is_marked()));
+        let is_marked = |element: &Element| matches!(element, Element::Letter(letter) if letter.is_marked());
         let mut pattern = Self {
             kind: literal.kind,
+            reading: literal.reading,
+            has_marks: literal.reading.fold == Fold::Typed && elements.iter().any(is_marked),
             anchor: anchor(&elements),
             elements,
-            has_marks,
             raw: match literal.kind {
                 LiteralKind::Exact => literal.text.nfc().collect(),
                 _ => literal.text.clone(),
             },
             raw_anchor: 0,
-            needle: Vec::new(),
+            needles: Vec::new(),
         };
         if pattern.is_raw() {
             pattern.find_raw_anchor();
         }
-        for element in &pattern.elements[pattern.anchor.clone()] {
-            if let Element::Letter(letter) = element {
-                fold::push_loose(*letter, &mut pattern.needle);
-            }
+        pattern.needles = match literal.kind {
+            LiteralKind::Fuzzy(slips) => pieces(&pattern.elements, 2 * usize::from(slips) + 1).map(needle).collect(),
+            _ => vec![needle(&pattern.elements[pattern.anchor.clone()])],
+        };
+        if pattern.needles.iter().any(Vec::is_empty) {
+            pattern.needles.clear();
         }
         pattern
     }
@@ -67,6 +77,12 @@ impl Pattern {
     /// Compared by code points rather than by letters.
     pub fn is_raw(&self) -> bool {
         matches!(self.kind, LiteralKind::Exact | LiteralKind::Symbol)
+    }
+
+    /// Looked for from all starts of a text rather than from an anchor on.
+    pub fn is_loose(&self) -> bool {
+        matches!(self.kind, LiteralKind::Wildcard | LiteralKind::Fuzzy(_))
+            || matches!(self.kind, LiteralKind::Hashtag | LiteralKind::Name) && self.elements.contains(&Element::Many)
     }
 
     /// The anchor of a raw literal is a run of its characters that are one plain letter each, wherever they stand.
@@ -91,9 +107,9 @@ impl Pattern {
         self.elements = letters;
     }
 
-    /// What the automaton looks for: in the loosest form. Empty if any place of a text may hold this literal.
-    pub fn needle(&self) -> &[u8] {
-        &self.needle
+    /// What the automaton looks for, in the loosest form. Empty if any place of a text may hold this literal.
+    pub fn needles(&self) -> &[Vec<u8>] {
+        &self.needles
     }
 
     /// The steps of a literal, of one that is compared by code points too.
@@ -107,16 +123,34 @@ impl Pattern {
 
     /// Whether an occurrence begins with its needle, at a boundary.
     pub fn begins_with_needle(&self) -> bool {
-        self.kind != LiteralKind::Symbol && self.anchor.start == 0 && self.raw_anchor == 0
+        let is_open = matches!(self.kind, LiteralKind::Symbol | LiteralKind::Fuzzy(_));
+        !is_open && self.anchor.start == 0 && self.raw_anchor == 0
     }
 
     /// Whether an occurrence ends with its needle, at a boundary.
     pub fn ends_with_needle(&self) -> bool {
         match self.kind {
-            LiteralKind::Symbol | LiteralKind::Prefix | LiteralKind::Exact => false,
+            LiteralKind::Symbol | LiteralKind::Prefix | LiteralKind::Exact | LiteralKind::Fuzzy(_) => false,
             _ => self.anchor.end == self.elements.len(),
         }
     }
+}
+
+/// Letters in their loosest form.
+fn needle(elements: &[Element]) -> Vec<u8> {
+    let mut needle = Vec::new();
+    for element in elements {
+        if let Element::Letter(letter) = element {
+            fold::push_loose(*letter, &mut needle);
+        }
+    }
+    needle
+}
+
+/// A word in so many pieces. Of these one stands untouched in whatever comes of the word by half as many slips: one letter
+/// exchanged with the next touches two pieces, any other slip one.
+fn pieces(elements: &[Element], count: usize) -> impl Iterator<Item = &[Element]> {
+    (0..count).map(move |nth| &elements[nth * elements.len() / count..(nth + 1) * elements.len() / count])
 }
 
 /// The steps of a literal. A name and a hashtag begin with their sign.
@@ -137,11 +171,32 @@ fn elements(literal: &Literal) -> Vec<Element> {
                 }
             }
         }
-        LiteralKind::Hashtag => push_letters(&format!("#{text}"), &mut elements),
-        LiteralKind::Name => push_letters(&format!("@{text}"), &mut elements),
+        LiteralKind::Raw => {
+            for (nth, word) in text.split_whitespace().enumerate() {
+                elements.extend((nth > 0).then_some(Element::Space));
+                push_letters(word, &mut elements);
+            }
+        }
+        LiteralKind::Wildcard => push_pattern(text, &mut elements),
+        LiteralKind::Fuzzy(_) => push_letters(text, &mut elements),
+        LiteralKind::Hashtag => push_pattern(&format!("#{text}"), &mut elements),
+        LiteralKind::Name => push_pattern(&format!("@{text}"), &mut elements),
+        LiteralKind::Ticker => push_letters(&format!("${text}"), &mut elements),
         LiteralKind::Exact | LiteralKind::Symbol => {}
     }
     elements
+}
+
+/// The letters of a word with its wildcards.
+fn push_pattern(text: &str, elements: &mut Vec<Element>) {
+    for piece in text.split_inclusive(['*', '?']) {
+        push_letters(piece.trim_end_matches(['*', '?']), elements);
+        if piece.ends_with('?') {
+            elements.push(Element::One);
+        } else if piece.ends_with('*') && elements.last() != Some(&Element::Many) {
+            elements.push(Element::Many);
+        }
+    }
 }
 
 /// Whether a word of a phrase has a sign at this end. `C++`, `Yahoo!` and `C#` end with none.

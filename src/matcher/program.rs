@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 
 use crate::model::{How, Lang, Post};
-use crate::query::{Literal, LiteralKind, Node, Rule};
+use crate::query::{self, Bounds, Condition, Literal, LiteralKind, Node, Rule, Scope, Spans, Truth};
 
 use super::fold;
+use super::near::{Keyword, Places};
 
 /// One step of a program. The parts of a step follow it, up to `end`.
 #[derive(Clone, Copy, Debug)]
@@ -14,18 +15,31 @@ enum Op {
     All { end: u32 },
     Any { end: u32 },
     Not { end: u32 },
-    Literal { literal: u32, keyword: u32 },
+    AtLeast { end: u32, least: u32 },
+    In { end: u32, scope: Scope },
+    /// A keyword of one spelling: the common case.
+    Literal { literal: u32, shown: u32 },
+    Keyword { keyword: u32 },
+    Near { near: u32 },
+    Count { count: u32 },
     Lang(Lang),
-    Source { name: u32 },
-    Author { name: u32 },
-    Site { name: u32 },
+    Words(Bounds),
+    Condition { condition: u32 },
 }
 
 /// A keyword as a mention shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Keyword {
+pub(super) struct Shown {
     pub text: String,
     pub how: How,
+}
+
+/// How often keywords must stand in the texts.
+#[derive(Debug)]
+struct Count {
+    of: Vec<Keyword>,
+    min: u32,
+    max: Option<u32>,
 }
 
 /// The programs of all rules in one array.
@@ -34,23 +48,37 @@ pub(super) struct Programs {
     ops: Vec<Op>,
     /// Where each rule's program begins.
     starts: Vec<u32>,
+    shown: Vec<Shown>,
     keywords: Vec<Keyword>,
-    names: Vec<String>,
+    nears: Vec<Places>,
+    counts: Vec<Count>,
+    conditions: Vec<Condition>,
 }
 
-/// Gives numbers to literals, keywords and names while programs are written.
+/// Gives numbers to literals and keywords while programs are written.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     programs: Programs,
-    literals: HashMap<(LiteralKind, String), u32>,
+    literals: HashMap<Literal, u32>,
     distinct: Vec<Literal>,
-    keywords: HashMap<Keyword, u32>,
-    names: HashMap<String, u32>,
+    shown: HashMap<Shown, u32>,
 }
 
-/// What a program asks about a post.
+/// Why a rule is true: what a part of it found.
+pub(super) enum Reason<'a> {
+    Literal { literal: u32, shown: u32 },
+    Near(&'a Places),
+}
+
+/// What a program asks about a post. A scope is none for title and body.
 pub(super) trait Facts {
-    fn has(&mut self, literal: u32) -> bool;
+    fn has(&mut self, literal: u32, scope: Option<Scope>) -> bool;
+    fn has_near(&mut self, places: &Places, scope: Option<Scope>) -> bool;
+    fn times(&mut self, of: &[Keyword], scope: Option<Scope>) -> u32;
+    /// Whether the texts of a scope are known, or known not to be.
+    fn is_known(&mut self, scope: Scope) -> bool;
+    /// Tokens of title and text.
+    fn words(&mut self) -> u64;
     fn is_in(&mut self, lang: Lang) -> bool;
     fn post(&self) -> &Post;
 }
@@ -62,63 +90,88 @@ impl Writer {
     }
 
     fn write_node(&mut self, node: &Node) {
-        let ops = self.programs.ops.len();
-        match node {
-            Node::All(parts) => self.write_parts(parts, |end| Op::All { end }),
-            Node::Any(parts) => self.write_parts(parts, |end| Op::Any { end }),
-            Node::Not(part) => self.write_parts(std::slice::from_ref(part.as_ref()), |end| Op::Not { end }),
-            Node::Literal(literal) => {
-                let op = Op::Literal { literal: self.literal(literal), keyword: self.keyword(literal) };
-                self.programs.ops.push(op);
+        let op = match node {
+            Node::All(parts) => return self.write_parts(parts, |end| Op::All { end }),
+            Node::Any(parts) => return self.write_parts(parts, |end| Op::Any { end }),
+            Node::Not(part) => return self.write_parts(std::slice::from_ref(part), |end| Op::Not { end }),
+            Node::AtLeast(least, parts) => {
+                return self.write_parts(parts, |end| Op::AtLeast { end, least: *least });
             }
-            Node::Lang(lang) => self.programs.ops.push(Op::Lang(*lang)),
-            Node::Source(name) => self.write_name(name, |name| Op::Source { name }),
-            Node::Author(name) => self.write_name(name, |name| Op::Author { name }),
-            Node::Site(name) => self.write_name(name, |name| Op::Site { name }),
-        }
-        debug_assert!(self.programs.ops.len() > ops);
+            Node::In(scope, part) => {
+                return self.write_parts(std::slice::from_ref(part), |end| Op::In { end, scope: *scope });
+            }
+            Node::Found(Spans::Keyword(keyword)) => {
+                let keyword = self.keyword(keyword);
+                match keyword.literals.as_slice() {
+                    [literal] => Op::Literal { literal: *literal, shown: keyword.shown },
+                    _ => Op::Keyword { keyword: number(&mut self.programs.keywords, keyword) },
+                }
+            }
+            Node::Found(found) => {
+                let places = self.places(found);
+                Op::Near { near: number(&mut self.programs.nears, places) }
+            }
+            Node::Count { of, min, max } => {
+                let of = of.iter().map(|keyword| self.keyword(keyword)).collect();
+                Op::Count { count: number(&mut self.programs.counts, Count { of, min: *min, max: *max }) }
+            }
+            Node::Field(Condition::Lang(lang)) => Op::Lang(*lang),
+            Node::Field(Condition::Words(bounds)) => Op::Words(*bounds),
+            Node::Field(condition) => {
+                Op::Condition { condition: number(&mut self.programs.conditions, condition.clone()) }
+            }
+        };
+        self.programs.ops.push(op);
     }
 
-    fn write_parts(&mut self, parts: &[Node], op: impl Fn(u32) -> Op) {
+    fn write_parts<'a, P: std::borrow::Borrow<Node> + 'a>(&mut self, parts: &'a [P], op: impl Fn(u32) -> Op) {
         let at = self.programs.ops.len();
         self.programs.ops.push(op(0));
         for part in parts {
-            self.write_node(part);
+            self.write_node(part.borrow());
         }
         self.programs.ops[at] = op(self.programs.ops.len() as u32);
     }
 
-    fn write_name(&mut self, name: &str, op: impl Fn(u32) -> Op) {
-        let next = self.programs.names.len() as u32;
-        let number = *self.names.entry(name.to_owned()).or_insert(next);
-        if number == next {
-            self.programs.names.push(name.to_owned());
+    fn places(&mut self, found: &Spans) -> Places {
+        let each = |writer: &mut Self, parts: &[Spans]| parts.iter().map(|part| writer.places(part)).collect();
+        match found {
+            Spans::Keyword(keyword) => Places::Keyword(self.keyword(keyword)),
+            Spans::Any(parts) => Places::Any(each(self, parts)),
+            Spans::Chain { parts, gaps } => Places::Chain { parts: each(self, parts), gaps: gaps.clone() },
+            Spans::Apart { of, from, gap } => {
+                Places::Apart { of: Box::new(self.places(of)), from: Box::new(self.places(from)), gap: *gap }
+            }
+            Spans::Window { parts, others_max } => {
+                let parts = parts.iter().map(|keyword| self.keyword(keyword)).collect();
+                Places::Window { parts, others_max: *others_max }
+            }
         }
-        self.programs.ops.push(op(number));
+    }
+
+    fn keyword(&mut self, keyword: &query::Keyword) -> Keyword {
+        let shown = Shown { text: keyword.text.clone(), how: keyword.how() };
+        let next = self.programs.shown.len() as u32;
+        let number = *self.shown.entry(shown.clone()).or_insert(next);
+        if number == next {
+            self.programs.shown.push(shown);
+        }
+        Keyword { literals: keyword.spellings().map(|literal| self.literal(literal)).collect(), shown: number }
     }
 
     fn literal(&mut self, literal: &Literal) -> u32 {
-        let next = self.distinct.len() as u32;
-        let number = *self.literals.entry((literal.kind, literal.text.clone())).or_insert(next);
-        if number == next {
-            self.distinct.push(literal.clone());
+        if let Some(known) = self.literals.get(literal) {
+            return *known;
         }
-        number
-    }
-
-    fn keyword(&mut self, literal: &Literal) -> u32 {
-        let keyword = Keyword { text: literal.keyword.clone(), how: literal.kind.how() };
-        let next = self.programs.keywords.len() as u32;
-        let number = *self.keywords.entry(keyword.clone()).or_insert(next);
-        if number == next {
-            self.programs.keywords.push(keyword);
-        }
+        let number = self.distinct.len() as u32;
+        self.literals.insert(literal.clone(), number);
+        self.distinct.push(literal.clone());
         number
     }
 
     /// The number of a literal that was written.
     pub fn number(&self, literal: &Literal) -> Option<u32> {
-        self.literals.get(&(literal.kind, literal.text.clone())).copied()
+        self.literals.get(literal).copied()
     }
 
     /// The programs, and the literals by number.
@@ -127,22 +180,42 @@ impl Writer {
     }
 }
 
+/// Adds to a list, and tells the number.
+fn number<T>(list: &mut Vec<T>, item: T) -> u32 {
+    list.push(item);
+    list.len() as u32 - 1
+}
+
 impl Programs {
     /// Whether the rule's query is true of a post.
-    pub fn holds(&self, rule: u32, facts: &mut impl Facts) -> bool {
-        self.is_true(self.starts[rule as usize], facts)
+    pub fn holds(&self, rule: u32, facts: &mut impl Facts) -> Truth {
+        self.truth(self.starts[rule as usize], None, facts)
     }
 
-    fn is_true(&self, at: u32, facts: &mut impl Facts) -> bool {
+    fn truth(&self, at: u32, scope: Option<Scope>, facts: &mut impl Facts) -> Truth {
         match self.ops[at as usize] {
-            Op::All { end } => self.parts(at + 1, end).all(|part| self.is_true(part, facts)),
-            Op::Any { end } => self.parts(at + 1, end).any(|part| self.is_true(part, facts)),
-            Op::Not { .. } => !self.is_true(at + 1, facts),
-            Op::Literal { literal, .. } => facts.has(literal),
-            Op::Lang(lang) => facts.is_in(lang),
-            Op::Source { name } => is_source(facts.post(), self.name(name)),
-            Op::Author { name } => is_author(facts.post(), self.name(name)),
-            Op::Site { name } => is_site(facts.post(), self.name(name)),
+            Op::All { end } => Truth::all(self.parts(at + 1, end).map(|part| self.truth(part, scope, facts))),
+            Op::Any { end } => Truth::any(self.parts(at + 1, end).map(|part| self.truth(part, scope, facts))),
+            Op::AtLeast { end, least } => {
+                Truth::at_least(least, self.parts(at + 1, end).map(|part| self.truth(part, scope, facts)))
+            }
+            Op::Not { .. } => !self.truth(at + 1, scope, facts),
+            Op::In { scope, .. } => self.truth(at + 1, Some(scope), facts),
+            Op::Lang(lang) => facts.is_in(lang).into(),
+            Op::Words(bounds) => bounds.hold(facts.words()).into(),
+            Op::Condition { condition } => self.conditions[condition as usize].holds(facts.post()),
+            _ if scope.is_some_and(|scope| !facts.is_known(scope)) => Truth::Unknown,
+            Op::Literal { literal, .. } => facts.has(literal, scope).into(),
+            Op::Keyword { keyword } => {
+                let literals = &self.keywords[keyword as usize].literals;
+                literals.iter().any(|&literal| facts.has(literal, scope)).into()
+            }
+            Op::Near { near } => facts.has_near(&self.nears[near as usize], scope).into(),
+            Op::Count { count } => {
+                let Count { of, min, max } = &self.counts[count as usize];
+                let times = facts.times(of, scope);
+                (times >= *min && max.is_none_or(|max| times <= max)).into()
+            }
         }
     }
 
@@ -158,36 +231,55 @@ impl Programs {
 
     fn after(&self, at: u32) -> u32 {
         match self.ops[at as usize] {
-            Op::All { end } | Op::Any { end } | Op::Not { end } => end,
+            Op::All { end } | Op::Any { end } | Op::Not { end } | Op::AtLeast { end, .. } | Op::In { end, .. } => end,
             _ => at + 1,
         }
     }
 
-    fn name(&self, name: u32) -> &str {
-        &self.names[name as usize]
+    pub fn shown(&self, shown: u32) -> &Shown {
+        &self.shown[shown as usize]
     }
 
-    pub fn keyword(&self, keyword: u32) -> &Keyword {
-        &self.keywords[keyword as usize]
+    /// Calls back with each reason that made the rule's query true, and the scope in which it was found.
+    pub fn for_each_reason<'a>(
+        &'a self,
+        rule: u32,
+        facts: &mut impl Facts,
+        found: &mut impl FnMut(Reason<'a>, Option<Scope>),
+    ) {
+        self.visit(self.starts[rule as usize], None, facts, found);
     }
 
-    /// Calls back with each literal, and its keyword, that made the rule's query true.
-    pub fn for_each_reason(&self, rule: u32, facts: &mut impl Facts, found: &mut impl FnMut(u32, u32)) {
-        self.visit(self.starts[rule as usize], facts, found);
-    }
-
-    fn visit(&self, at: u32, facts: &mut impl Facts, found: &mut impl FnMut(u32, u32)) {
+    fn visit<'a>(
+        &'a self,
+        at: u32,
+        scope: Option<Scope>,
+        facts: &mut impl Facts,
+        found: &mut impl FnMut(Reason<'a>, Option<Scope>),
+    ) {
         match self.ops[at as usize] {
-            Op::All { end } | Op::Any { end } => {
+            Op::All { end } | Op::Any { end } | Op::AtLeast { end, .. } => {
                 for part in self.parts(at + 1, end) {
-                    if self.is_true(part, facts) {
-                        self.visit(part, facts, found);
+                    if self.truth(part, scope, facts).is_yes() {
+                        self.visit(part, scope, facts, found);
                     }
                 }
             }
-            Op::Literal { literal, keyword } => found(literal, keyword),
-            _ => {}
+            Op::In { scope, .. } => self.visit(at + 1, Some(scope), facts, found),
+            Op::Literal { literal, shown } => found(Reason::Literal { literal, shown }, scope),
+            Op::Keyword { keyword } => tell_keyword(&self.keywords[keyword as usize], scope, found),
+            Op::Count { count } => {
+                self.counts[count as usize].of.iter().for_each(|keyword| tell_keyword(keyword, scope, found));
+            }
+            Op::Near { near } => found(Reason::Near(&self.nears[near as usize]), scope),
+            Op::Not { .. } | Op::Lang(_) | Op::Words(_) | Op::Condition { .. } => {}
         }
+    }
+}
+
+fn tell_keyword<'a>(keyword: &'a Keyword, scope: Option<Scope>, found: &mut impl FnMut(Reason<'a>, Option<Scope>)) {
+    for &literal in &keyword.literals {
+        found(Reason::Literal { literal, shown: keyword.shown }, scope);
     }
 }
 
@@ -198,6 +290,7 @@ pub(super) struct Trigger {
     pub authors: Vec<String>,
     pub sites: Vec<String>,
     pub sources: Vec<String>,
+    pub threads: Vec<String>,
     /// A guess at how many of 2⁴⁰ posts have it.
     cost: u64,
 }
@@ -217,48 +310,117 @@ impl Trigger {
     }
 
     fn required(node: &Node, wanted: bool, writer: &Writer) -> Option<Self> {
+        let each = |parts: &[Node]| parts.iter().map(|part| Self::required(part, wanted, writer)).collect::<Vec<_>>();
         match node {
             Node::Not(part) => Self::required(part, !wanted, writer),
-            Node::All(parts) if wanted => Self::rarest(parts, wanted, writer),
-            Node::Any(parts) if !wanted => Self::rarest(parts, wanted, writer),
-            Node::All(parts) | Node::Any(parts) => Self::every(parts, wanted, writer),
-            _ if !wanted => None,
-            Node::Literal(literal) => {
-                let letters = literal.text.chars().map(fold::weight).sum::<usize>();
-                let cost = 1 << COST_BITS.saturating_sub(letters * LETTER_BITS);
-                Some(Self { literals: vec![writer.number(literal)?], cost, ..Self::default() })
+            Node::All(parts) if wanted => Self::rarest(each(parts)),
+            Node::Any(parts) if !wanted => Self::rarest(each(parts)),
+            Node::All(parts) | Node::Any(parts) => Self::every(each(parts)),
+            // So many parts may be false; of those one more at least is true.
+            Node::AtLeast(least, parts) => {
+                let spare = if wanted { parts.len() - *least as usize } else { *least as usize };
+                let is_decided = if wanted { *least == 0 } else { spare == 0 };
+                let mut known: Vec<Self> = each(parts).into_iter().flatten().collect();
+                known.sort_by_key(|trigger| trigger.cost);
+                let needed = if wanted { spare + 1 } else { spare };
+                if is_decided || known.len() < needed {
+                    return None;
+                }
+                known.truncate(needed);
+                Self::every(known.into_iter().map(Some).collect())
             }
-            Node::Author(name) => Some(Self { authors: vec![name.clone()], cost: AUTHOR_COST, ..Self::default() }),
-            Node::Site(name) => Some(Self { sites: vec![name.clone()], cost: SITE_COST, ..Self::default() }),
-            Node::Source(name) => Some(Self { sources: vec![name.clone()], cost: SOURCE_COST, ..Self::default() }),
-            Node::Lang(_) => None,
+            Node::In(Scope::Title | Scope::Body, part) => Self::required(part, wanted, writer),
+            Node::In(..) => None,
+            Node::Count { of, min, max } => {
+                let is_required = if wanted { *min > 0 } else { *min == 0 && max.is_some() };
+                is_required.then(|| Self::every(of.iter().map(|keyword| Self::of_keyword(keyword, writer)).collect()))?
+            }
+            _ if !wanted => None,
+            Node::Found(found) => Self::of_spans(found, writer),
+            Node::Field(condition) => Self::of_condition(condition),
         }
     }
 
-    fn rarest(parts: &[Node], wanted: bool, writer: &Writer) -> Option<Self> {
-        parts.iter().filter_map(|part| Self::required(part, wanted, writer)).min_by_key(|trigger| trigger.cost)
+    fn of_spans(found: &Spans, writer: &Writer) -> Option<Self> {
+        match found {
+            Spans::Keyword(keyword) => Self::of_keyword(keyword, writer),
+            Spans::Any(parts) => Self::every(parts.iter().map(|part| Self::of_spans(part, writer)).collect()),
+            Spans::Chain { parts, .. } => Self::rarest(parts.iter().map(|part| Self::of_spans(part, writer)).collect()),
+            Spans::Apart { of, .. } => Self::of_spans(of, writer),
+            Spans::Window { parts, .. } => {
+                Self::rarest(parts.iter().map(|keyword| Self::of_keyword(keyword, writer)).collect())
+            }
+        }
     }
 
-    fn every(parts: &[Node], wanted: bool, writer: &Writer) -> Option<Self> {
+    fn of_keyword(keyword: &query::Keyword, writer: &Writer) -> Option<Self> {
+        let each = keyword.spellings().map(|literal| {
+            let cost = 1 << COST_BITS.saturating_sub(telling_letters(literal) * LETTER_BITS);
+            Some(Self { literals: vec![writer.number(literal)?], cost, ..Self::default() })
+        });
+        Self::every(each.collect())
+    }
+
+    fn of_condition(condition: &Condition) -> Option<Self> {
+        let one = |name: &String| vec![name.clone()];
+        match condition {
+            Condition::Author(name) => Some(Self { authors: one(name), cost: AUTHOR_COST, ..Self::default() }),
+            Condition::Thread(id) => Some(Self { threads: one(id), cost: AUTHOR_COST, ..Self::default() }),
+            Condition::Site(name) => Some(Self { sites: one(name), cost: SITE_COST, ..Self::default() }),
+            Condition::Source(name) => Some(Self { sources: one(name), cost: SOURCE_COST, ..Self::default() }),
+            _ => None,
+        }
+    }
+
+    fn rarest(parts: Vec<Option<Self>>) -> Option<Self> {
+        parts.into_iter().flatten().min_by_key(|trigger| trigger.cost)
+    }
+
+    fn every(parts: Vec<Option<Self>>) -> Option<Self> {
         let mut whole = Self::default();
         for part in parts {
-            let part = Self::required(part, wanted, writer)?;
+            let part = part?;
             whole.literals.extend(part.literals);
             whole.authors.extend(part.authors);
             whole.sites.extend(part.sites);
             whole.sources.extend(part.sources);
+            whole.threads.extend(part.threads);
             whole.cost = whole.cost.saturating_add(part.cost);
         }
         Some(whole)
     }
 }
 
-fn is_source(post: &Post, name: &str) -> bool {
-    *post.network == *name || *post.source == *name
+/// What makes a query worth evaluating: see [`super::triggers`].
+pub(super) fn triggers(query: &query::Query) -> Vec<(String, Node)> {
+    let mut writer = Writer::default();
+    writer.write_node(&query.root);
+    let Some(trigger) = Trigger::of(&query.root, &writer) else { return Vec::new() };
+    let (_, literals) = writer.finish();
+    let of_literal = |number: &u32| {
+        let literal = literals[*number as usize].clone();
+        let (text, inflects) = (literal.text.clone(), query::Inflect::Never);
+        (text.clone(), Node::keyword(query::Keyword { text, literals: vec![literal], inflects, forms: Vec::new() }))
+    };
+    let of_field = |name: &str, value: &String, condition: Condition| (format!("{name}:{value}"), Node::Field(condition));
+    let words = trigger.literals.iter().map(of_literal);
+    let authors = trigger.authors.iter().map(|name| of_field("author", name, Condition::Author(name.clone())));
+    let sites = trigger.sites.iter().map(|name| of_field("site", name, Condition::Site(name.clone())));
+    let sources = trigger.sources.iter().map(|name| of_field("source", name, Condition::Source(name.clone())));
+    let threads = trigger.threads.iter().map(|id| of_field("thread", id, Condition::Thread(id.clone())));
+    words.chain(authors).chain(sites).chain(sources).chain(threads).collect()
 }
 
-fn is_author(post: &Post, name: &str) -> bool {
-    author_names(post).any(|author| author == name)
+/// How many letters of a literal an automaton can look for at once, each by its weight.
+fn telling_letters(literal: &Literal) -> usize {
+    let weight = |text: &str| text.chars().map(fold::weight).sum::<usize>();
+    match literal.kind {
+        LiteralKind::Wildcard | LiteralKind::Hashtag | LiteralKind::Name => {
+            literal.text.split(['*', '?']).map(weight).max().unwrap_or(0)
+        }
+        LiteralKind::Fuzzy(slips) => weight(&literal.text) / (2 * usize::from(slips) + 1),
+        _ => weight(&literal.text),
+    }
 }
 
 /// What queries may call the author, in lower case: the native id, and the handle without `@`.
@@ -267,9 +429,6 @@ pub(super) fn author_names(post: &Post) -> impl Iterator<Item = String> {
     [Some(post.author.native_id.as_str()), handle].into_iter().flatten().map(str::to_lowercase)
 }
 
-fn is_site(post: &Post, name: &str) -> bool {
-    sites(&post.site).any(|site| site == name)
-}
 
 /// A site and all that it lies below.
 pub(super) fn sites(site: &str) -> impl Iterator<Item = &str> {

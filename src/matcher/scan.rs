@@ -7,13 +7,15 @@
 //! literal. Nothing is kept per hit, so a crowded post takes no more memory than another.
 
 use crate::model::{Field, Lang, Match, Post, Span, Term, Verdict};
-use crate::query::{Rule, TERMS_MAX, may_lack_marks};
+use crate::query::{Around, LiteralKind, Rule, Said, Scope, TERMS_MAX, may_lack_marks};
 
+use super::compare::Marks;
 use super::compile::{Tables, loosest};
+use super::near::{Finder, Keyword, Place, Places};
 use super::net::{self, Net};
-use super::program::{self, Facts};
-use super::scratch::{Found, Room, Scratch};
-use super::verify::{Reading, Ways};
+use super::program::{self, Facts, Reason};
+use super::scratch::{Found, Room, Scratch, TEXTS};
+use super::verify::{Holding, Ways, bytes};
 
 /// What one search for one literal costs, in the time that passing one byte takes, beside the bytes.
 const SEARCH_COST: usize = 800;
@@ -24,16 +26,35 @@ const AUTOMATON_COST: usize = 250;
 /// What a source may have left before a hashtag or a name.
 const SIGNS: [char; 6] = ['#', '＃', '﹟', '@', '＠', '﹫'];
 
-/// What is searched of a post: title, text, and the hashtags that came with it.
-type Texts<'a> = [&'a str; 3];
+/// What may be searched of a post: title, text, the hashtags that came with it; then what only a scope asks for, the
+/// author's name and what the posts around say.
+type Texts<'a> = [&'a str; TEXTS];
 
-/// The fields of these texts; what is in none tells no term.
-const FIELDS: [Option<Field>; 3] = [Some(Field::Title), Some(Field::Text), None];
+/// The first of these texts are searched without a scope.
+const OWN: usize = 3;
+const LISTED: usize = 2;
+
+/// The fields of the texts; what is in none tells no term.
+const FIELDS: [Option<Field>; TEXTS] = [Some(Field::Title), Some(Field::Text), None, None, None, None, None];
+
+/// The texts of a scope.
+fn texts_of(scope: Option<Scope>) -> std::ops::Range<usize> {
+    match scope {
+        None => 0..OWN,
+        Some(Scope::Title) => 0..1,
+        Some(Scope::Body) => 1..OWN,
+        Some(Scope::AuthorName) => 3..4,
+        Some(Scope::Parent) => 4..5,
+        Some(Scope::Root) => 5..6,
+        Some(Scope::Quoted) => 6..7,
+    }
+}
 
 /// What programs ask about a post, and what it took to answer.
 struct Asked<'a> {
     tables: &'a Tables,
     post: &'a Post,
+    around: &'a Around<'a>,
     texts: Texts<'a>,
     verdict: &'a dyn Fn() -> Verdict,
     decided: Option<Verdict>,
@@ -47,14 +68,41 @@ struct Asked<'a> {
 }
 
 impl Facts for Asked<'_> {
-    fn has(&mut self, literal: u32) -> bool {
-        if self.scratch.found.yes.contains(literal) {
-            return true;
+    fn has(&mut self, literal: u32, scope: Option<Scope>) -> bool {
+        match scope {
+            None => self.has_own(literal),
+            Some(Scope::Title | Scope::Body) => self.has_own(literal) && self.has_in(literal, scope),
+            Some(_) => self.has_in(literal, scope),
         }
-        if self.all_known || !self.tables.triggered.get(literal).is_empty() || self.scratch.missing.contains(literal) {
-            return false;
+    }
+
+    fn has_near(&mut self, places: &Places, scope: Option<Scope>) -> bool {
+        self.may_stand(places, scope) && texts_of(scope).any(|text| self.find_near(text, |finder| finder.is_found(places)))
+    }
+
+    fn times(&mut self, of: &[Keyword], scope: Option<Scope>) -> u32 {
+        let is_any = of.iter().flat_map(|keyword| &keyword.literals).any(|&literal| self.has(literal, scope));
+        if !is_any {
+            return 0;
         }
-        self.search(literal)
+        let counted = texts_of(scope).filter(|text| scope.is_some() || *text != LISTED);
+        counted.map(|text| self.times_in(of, text)).sum()
+    }
+
+    fn is_known(&mut self, scope: Scope) -> bool {
+        match self.around.said(scope) {
+            Some(said) => said != Said::Unknown,
+            None => scope != Scope::AuthorName || self.post.author.name.is_some(),
+        }
+    }
+
+    fn words(&mut self) -> u64 {
+        let mut halves = 0;
+        for text in 0..LISTED {
+            self.scratch.rooms[text].measure(self.texts[text], false);
+            halves += u64::from(self.scratch.rooms[text].distances.halves());
+        }
+        halves.div_ceil(2)
     }
 
     fn is_in(&mut self, lang: Lang) -> bool {
@@ -71,10 +119,47 @@ impl Asked<'_> {
         self.decided.get_or_insert_with(self.verdict)
     }
 
+    /// Whether title or body hold a literal.
+    fn has_own(&mut self, literal: u32) -> bool {
+        if self.scratch.found.yes.contains(literal) {
+            return true;
+        }
+        if self.all_known || !self.tables.triggered.get(literal).is_empty() || self.scratch.missing.contains(literal) {
+            return false;
+        }
+        self.search(literal)
+    }
+
+    /// Whether the texts of a scope hold a literal.
+    fn has_in(&mut self, literal: u32, scope: Option<Scope>) -> bool {
+        let pattern = &self.tables.patterns[literal as usize];
+        let marks = self.marks(literal);
+        let is_listed = |holding: Holding| holding == Holding::Yes || holding == Holding::ButForMarks && marks == Marks::Lacking;
+        if scope == Some(Scope::Body) && self.tables.listed(literal, self.post).any(is_listed) {
+            return true;
+        }
+        let Scratch { rooms, ways, .. } = &mut *self.scratch;
+        texts_of(scope).any(|text| {
+            let mut holds = false;
+            net::for_each_occurrence(pattern, (self.texts[text], marks), &mut rooms[text], ways, |_| {
+                holds = true;
+                false
+            });
+            holds
+        })
+    }
+
+    /// How the marks of a literal are compared in this post.
+    fn marks(&mut self, literal: u32) -> Marks {
+        let may_lack = self.tables.patterns[literal as usize].has_marks && self.lacks_marks();
+        if may_lack { Marks::Lacking } else { Marks::Asked }
+    }
+
     /// Looks for all literals of a net.
     fn find(&mut self, net: &Net) {
         let Scratch { rooms, found, ways, .. } = &mut *self.scratch;
-        for (text, room) in self.texts.into_iter().zip(rooms).filter(|(text, _)| !text.is_empty()) {
+        let own = self.texts[..OWN].iter().zip(rooms).filter(|(text, _)| !text.is_empty());
+        for (text, room) in own {
             net.find(&self.tables.patterns, text, room, found, ways);
         }
         self.settle();
@@ -95,7 +180,7 @@ impl Asked<'_> {
             return known;
         }
         let mut has_marks = false;
-        for (text, room) in self.texts.into_iter().zip(&mut self.scratch.rooms) {
+        for (text, room) in self.texts[..OWN].iter().zip(&mut self.scratch.rooms) {
             room.read(text);
             has_marks |= room.letters.has_marks();
         }
@@ -107,7 +192,7 @@ impl Asked<'_> {
     /// Looks for a literal that triggers no rule.
     fn search(&mut self, literal: u32) -> bool {
         let Scratch { rooms, found, ways, .. } = &mut *self.scratch;
-        let bytes = rooms.iter().map(|room| room.folded.bytes.len()).sum::<usize>();
+        let bytes = rooms[..OWN].iter().map(|room| room.folded.bytes.len()).sum::<usize>();
         self.cost += SEARCH_COST + bytes;
         if self.cost > AUTOMATON_COST * bytes {
             self.all_known = true;
@@ -115,7 +200,7 @@ impl Asked<'_> {
             return self.scratch.found.yes.contains(literal);
         }
         let pattern = &self.tables.patterns[literal as usize];
-        for (text, room) in self.texts.into_iter().zip(rooms) {
+        for (text, room) in self.texts[..OWN].iter().zip(rooms) {
             found.note(literal, net::holds(pattern, text, room, ways));
         }
         self.settle();
@@ -126,25 +211,107 @@ impl Asked<'_> {
         holds
     }
 
+    /// Whether the texts hold what some places need.
+    fn may_stand(&mut self, places: &Places, scope: Option<Scope>) -> bool {
+        let mut has = |keyword: &Keyword| keyword.literals.iter().any(|&literal| self.has(literal, scope));
+        match places {
+            Places::Keyword(keyword) => has(keyword),
+            Places::Window { parts, .. } => parts.iter().all(has),
+            Places::Any(parts) => parts.iter().any(|part| self.may_stand(part, scope)),
+            Places::Chain { parts, .. } => parts.iter().all(|part| self.may_stand(part, scope)),
+            Places::Apart { of, .. } => self.may_stand(of, scope),
+        }
+    }
+
+    /// Asks a finder of places in one text.
+    fn find_near<T>(&mut self, text: usize, ask: impl FnOnce(&mut Finder<'_, &mut dyn FnMut(&Keyword) -> Vec<Place>>) -> T) -> T {
+        self.scratch.rooms[text].measure(self.texts[text], text == LISTED);
+        let distances = std::mem::take(&mut self.scratch.rooms[text].distances);
+        let answer = {
+            let mut keyword = |keyword: &Keyword| self.places(keyword, text);
+            ask(&mut Finder { distances: &distances, keyword: &mut keyword })
+        };
+        self.scratch.rooms[text].distances = distances;
+        answer
+    }
+
+    /// The places of a keyword in one text, in order of their starts.
+    fn places(&mut self, keyword: &Keyword, text: usize) -> Vec<Place> {
+        let mut places = Vec::new();
+        for &literal in &keyword.literals {
+            let marks = self.marks(literal);
+            let Scratch { rooms, ways, placed, places: known, .. } = &mut *self.scratch;
+            let range = placed.entry((literal, text)).or_insert_with(|| {
+                let first = known.len();
+                let pattern = &self.tables.patterns[literal as usize];
+                net::places(pattern, (self.texts[text], marks), &mut rooms[text], ways, known);
+                first..known.len()
+            });
+            places.extend_from_slice(&known[range.clone()]);
+        }
+        if keyword.literals.len() > 1 {
+            places.sort_unstable();
+            places.dedup();
+        }
+        places
+    }
+
+    fn times_in(&mut self, of: &[Keyword], text: usize) -> u32 {
+        if self.texts[text].is_empty() {
+            return 0;
+        }
+        let mut places: Vec<Place> = of.iter().flat_map(|keyword| self.places(keyword, text)).collect();
+        places.sort_unstable();
+        let (mut times, mut free) = (0, 0);
+        for place in places {
+            if place.0 >= free {
+                free = place.1;
+                times += 1;
+            }
+        }
+        times
+    }
+
     /// Whether the rule matches the post: its query, and the filters of its project.
     fn matches(&mut self, number: u32, rule: &Rule) -> bool {
         (rule.sources.is_empty() || rule.sources.iter().any(|source| **source == *self.post.source))
             && (rule.languages.is_empty() || rule.languages.iter().any(|&lang| self.is_in(lang)))
-            && self.tables.programs.holds(number, self)
+            && self.tables.programs.holds(number, self).is_yes()
     }
 
     /// The match of a rule that matches.
     fn tell(&mut self, number: u32, rule: &Rule) -> Match {
         let tables = self.tables;
-        let mut reasons = Vec::new();
-        tables.programs.for_each_reason(number, self, &mut |literal, keyword| reasons.push((literal, keyword)));
+        let mut literals = Vec::new();
+        let mut nears = Vec::new();
+        tables.programs.for_each_reason(number, self, &mut |reason, scope| match reason {
+            Reason::Literal { literal, shown } => literals.push((literal, shown, scope)),
+            Reason::Near(places) => nears.push((places, scope)),
+        });
         let mut terms = Vec::new();
-        for (literal, keyword) in reasons {
-            let is_unmarked = tables.patterns[literal as usize].has_marks && self.lacks_marks();
-            let reading = if is_unmarked { Reading::Unmarked } else { Reading::Marked };
-            let keyword = tables.programs.keyword(keyword);
-            for &(field, span) in tables.occurrences(literal, (self.texts, reading), self.scratch) {
-                terms.push(Term { keyword: keyword.text.clone(), how: keyword.how, field, span });
+        let term = |shown: u32, field, span| {
+            let shown = tables.programs.shown(shown);
+            Term { keyword: shown.text.clone(), how: shown.how, field, span }
+        };
+        for (literal, shown, scope) in literals {
+            let marks = self.marks(literal);
+            let told = tables.occurrences(literal, (self.texts, marks), self.scratch);
+            let of_scope = |field: Field| texts_of(scope).any(|text| FIELDS[text] == Some(field));
+            terms.extend(told.iter().filter(|(field, _)| of_scope(*field)).map(|&(field, span)| term(shown, field, span)));
+        }
+        for (places, scope) in nears {
+            for text in texts_of(scope) {
+                let Some(field) = FIELDS[text] else { continue };
+                let mut told = Vec::new();
+                self.find_near(text, |finder| {
+                    finder.tell(places, None, &mut |keyword, place| told.push((keyword.shown, place)));
+                });
+                let letters = &self.scratch.rooms[text].letters;
+                for (shown, (start, end)) in told {
+                    if let Some(bytes) = bytes(letters, start as usize..end as usize) {
+                        terms.push(term(shown, field, Span { start: bytes.start as u32, end: bytes.end as u32 }));
+                    }
+                }
             }
         }
         terms.sort_by(|a, b| (a.field, a.span, &a.keyword).cmp(&(b.field, b.span, &b.keyword)));
@@ -167,17 +334,26 @@ pub(super) fn list_hashtags(post: &Post, into: &mut String) {
 
 impl Tables {
     /// The matches of `post`, in the order of the rules. The verdict is asked for at most once.
-    pub fn scan(
+    pub fn scan<'a>(
         &self,
         rules: &[Rule],
-        post: &Post,
+        (post, around): (&'a Post, &Around<'a>),
         verdict: &dyn Fn() -> Verdict,
         scratch: &mut Scratch,
     ) -> Vec<Match> {
         scratch.clear(self.patterns.len(), rules.len());
         let mut listed = std::mem::take(&mut scratch.listed);
         list_hashtags(post, &mut listed);
-        let texts = [post.title.as_deref().unwrap_or_default(), &post.text, &listed];
+        let said = |said: Said<'a>| if let Said::Text(text) = said { text } else { "" };
+        let texts = [
+            post.title.as_deref().unwrap_or_default(),
+            &post.text,
+            &listed,
+            post.author.name.as_deref().unwrap_or_default(),
+            said(around.parent),
+            said(around.root),
+            said(around.quoted),
+        ];
         for (text, room) in texts.into_iter().zip(&mut scratch.rooms) {
             room.fold(text);
         }
@@ -185,6 +361,7 @@ impl Tables {
         let mut asked = Asked {
             tables: self,
             post,
+            around,
             texts,
             verdict,
             decided: None,
@@ -221,6 +398,20 @@ impl Tables {
                 }
             }
         }
+        for &literal in &self.loose_names {
+            self.listed(literal, post).for_each(|holding| found.note(literal, holding));
+        }
+    }
+
+    /// How the hashtags, or the names, that came with the post hold a literal that is one.
+    fn listed<'a>(&'a self, literal: u32, post: &'a Post) -> impl Iterator<Item = Holding> + 'a {
+        let pattern = &self.patterns[literal as usize];
+        let names: &[String] = match pattern.kind {
+            LiteralKind::Hashtag => &post.hashtags,
+            LiteralKind::Name => &post.mentions,
+            _ => &[],
+        };
+        names.iter().map(|name| pattern.equals(name.trim_start_matches(SIGNS)))
     }
 
     /// Collects the rules that are worth evaluating.
@@ -232,7 +423,9 @@ impl Tables {
         let by_site = program::sites(&post.site).filter_map(|site| self.by_site.get(site)).flatten();
         let source = [&*post.network, &*post.source];
         let by_source = source.into_iter().filter_map(|name| self.by_source.get(name)).flatten();
-        for &rule in by_literal.chain(by_author).chain(by_site).chain(by_source).chain(&self.always) {
+        let thread = (!self.by_thread.is_empty()).then(|| post.thread.id.to_string());
+        let by_thread = thread.iter().filter_map(|id| self.by_thread.get(id)).flatten();
+        for &rule in by_literal.chain(by_author).chain(by_thread).chain(by_site).chain(by_source).chain(&self.always) {
             triggered.insert(rule);
         }
     }
@@ -241,7 +434,7 @@ impl Tables {
     fn occurrences<'a>(
         &self,
         literal: u32,
-        (texts, reading): (Texts, Reading),
+        (texts, marks): (Texts, Marks),
         scratch: &'a mut Scratch,
     ) -> &'a [(Field, Span)] {
         if !scratch.occurrences.contains_key(&literal) {
@@ -249,7 +442,7 @@ impl Tables {
             let first = told.len();
             for ((text, room), field) in texts.into_iter().zip(rooms).zip(FIELDS) {
                 if let Some(field) = field {
-                    self.collect(literal, (text, reading), room, ways, |span| told.push((field, span)));
+                    self.collect(literal, (text, marks), room, ways, |span| told.push((field, span)));
                 }
             }
             let range = first..told.len();
@@ -262,7 +455,7 @@ impl Tables {
     fn collect(
         &self,
         literal: u32,
-        view: (&str, Reading),
+        view: (&str, Marks),
         room: &mut Room,
         ways: &mut Ways,
         mut tell: impl FnMut(Span),

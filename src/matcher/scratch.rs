@@ -8,13 +8,14 @@ use crate::model::{Field, Span};
 
 use super::folded::{self, Folded};
 use super::letters::Letters;
+use super::near::{Distances, Place};
 use super::verify::{Holding, Ways};
 
 /// Room for scanning, reused from post to post by one thread. Serves any matcher.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// For title, text and listed hashtags.
-    pub(super) rooms: [Room; 3],
+    /// For all texts that are searched, in the order of `scan::Texts`.
+    pub(super) rooms: [Room; TEXTS],
     pub(super) listed: String,
     pub(super) found: Found,
     /// Literals that were asked for and are not there.
@@ -24,7 +25,13 @@ pub struct Scratch {
     /// Occurrences of literals that were asked for, by literal: a range of `told`.
     pub(super) occurrences: HashMap<u32, Range<usize>>,
     pub(super) told: Vec<(Field, Span)>,
+    /// Places of literals that were asked for, by literal and text: a range of `places`.
+    pub(super) placed: HashMap<(u32, usize), Range<usize>>,
+    pub(super) places: Vec<Place>,
 }
+
+/// How many texts are searched.
+pub(super) const TEXTS: usize = 7;
 
 impl Scratch {
     /// Makes room for another post, and for so many literals and rules.
@@ -35,6 +42,8 @@ impl Scratch {
         self.triggered.clear(rules);
         self.occurrences.clear();
         self.told.clear();
+        self.placed.clear();
+        self.places.clear();
     }
 }
 
@@ -64,6 +73,7 @@ pub(super) struct Room {
     pub letters: Letters,
     /// Whether `letters` is of this post.
     pub is_read: bool,
+    pub distances: Distances,
 }
 
 /// A set of small numbers that is emptied at once.
@@ -102,6 +112,13 @@ impl Room {
         folded::addresses(text, &mut self.addresses);
         self.folded.read(text, &self.addresses);
         self.is_read = false;
+        self.distances.clear();
+    }
+
+    /// How far apart the letters of `text` lie, which was folded before.
+    pub fn measure(&mut self, text: &str, is_listed: bool) {
+        self.read(text);
+        self.distances.read(text, &self.letters, is_listed);
     }
 
     /// The letters of `text`, which was folded before.

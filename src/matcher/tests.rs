@@ -4,7 +4,9 @@ use super::*;
 use crate::model::{
     Author, AuthorId, Connector, Lang, PostId, PostKind, SourceType, TEXT_BYTES_MAX, Thread, ThreadId, Timestamp,
 };
-use crate::query::{Literal, LiteralKind, Node, Query, TERMS_MAX};
+use crate::query::{
+    Condition, Inflect, Keyword, Literal, LiteralKind, Node, Pragmas, Query, Reading, TERMS_MAX,
+};
 use LiteralKind::{Exact, Hashtag, Name, Phrase, Prefix, Symbol, Word};
 
 fn post(text: &str) -> Post {
@@ -41,7 +43,8 @@ fn post(text: &str) -> Post {
 }
 
 fn literal(kind: LiteralKind, text: &str) -> Node {
-    Node::Literal(Literal { kind, text: text.to_owned(), keyword: text.to_owned() })
+    let literals = vec![Literal { kind, text: text.to_owned(), reading: Reading::default() }];
+    Node::keyword(Keyword { text: text.to_owned(), literals, inflects: Inflect::Never, forms: Vec::new() })
 }
 
 fn rule(root: Node) -> Rule {
@@ -52,7 +55,7 @@ fn rule(root: Node) -> Rule {
         tags: Vec::new(),
         languages: Vec::new(),
         sources: Vec::new(),
-        tree: Query { root, lints: Vec::new() },
+        tree: Query { pragmas: Pragmas::default(), root, lints: Vec::new() },
     }
 }
 
@@ -183,11 +186,11 @@ fn tags_names_and_symbols_are_whole() {
 #[test]
 fn fields_and_not_are_decided_without_a_literal() {
     let post = post("nothing");
-    assert!(matches(Node::Author("alice".to_owned()), &post).is_some());
-    assert!(matches(Node::Site("example.org".to_owned()), &post).is_some());
-    assert!(matches(Node::Site("ample.org".to_owned()), &post).is_none());
-    assert!(matches(Node::Source("jet".to_owned()), &post).is_some());
-    assert!(matches(Node::Lang(Lang::Cs), &post).is_none());
+    assert!(matches(Node::Field(Condition::Author("alice".to_owned())), &post).is_some());
+    assert!(matches(Node::Field(Condition::Site("example.org".to_owned())), &post).is_some());
+    assert!(matches(Node::Field(Condition::Site("ample.org".to_owned())), &post).is_none());
+    assert!(matches(Node::Field(Condition::Source("jet".to_owned())), &post).is_some());
+    assert!(matches(Node::Field(Condition::Lang(Lang::Cs)), &post).is_none());
     assert!(matches(Node::Not(Box::new(literal(Word, "x"))), &post).is_some());
 }
 
@@ -279,13 +282,13 @@ fn tokens_are_all_that_a_literal_may_find() {
 #[test]
 fn narrowing_asks_for_what_a_match_cannot_do_without() {
     let token = |token: &str| Narrow::OneOf(vec![Narrow::Token(token.to_owned()), Narrow::Token("#".to_owned())]);
-    let narrow = |root| narrow(&Query { root, lints: Vec::new() });
+    let narrow = |root| narrow(&Query { pragmas: Pragmas::default(), root, lints: Vec::new() });
     assert_eq!(narrow(literal(Word, "Škoda")), token("skoda"));
     assert_eq!(narrow(literal(Phrase, "big deal")), Narrow::All(vec![token("big"), token("deal")]));
     assert_eq!(narrow(literal(Word, "東京")), Narrow::Token("東京".to_owned()));
     assert_eq!(narrow(Node::Not(Box::new(literal(Word, "x")))), Narrow::Any);
     assert_eq!(narrow(Node::Any(vec![literal(Word, "x"), literal(Symbol, "→")])), Narrow::Any);
-    let czech = Node::Lang(Lang::Cs);
+    let czech = Node::Field(Condition::Lang(Lang::Cs));
     assert_eq!(
         narrow(Node::All(vec![literal(Word, "x"), czech.clone()])),
         Narrow::All(vec![token("x"), Narrow::Lang(Lang::Cs)])
@@ -311,7 +314,7 @@ fn the_language_is_asked_for_only_when_a_rule_depends_on_it_and_then_once() {
         asked.set(asked.get() + 1);
         Verdict { best: Some((Lang::Cs, 1.0)), certain: true, ..Verdict::default() }
     };
-    let in_czech = |word| Node::All(vec![literal(Word, word), Node::Lang(Lang::Cs)]);
+    let in_czech = |word| Node::All(vec![literal(Word, word), Node::Field(Condition::Lang(Lang::Cs))]);
     let matcher = Matcher::compile(vec![rule(in_czech("x")), rule(in_czech("y"))]);
     let mut scratch = Scratch::default();
     assert!(matcher.scan(&post("z"), &verdict, &mut scratch).is_empty());

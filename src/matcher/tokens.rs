@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::model::{Lang, Post};
-use crate::query::{LiteralKind, Node, Query};
+use crate::query::{Condition, Keyword, Literal, LiteralKind, Node, Query, Scope, Spans};
 
 use super::fold::{self, WORD};
 use super::folded;
@@ -35,13 +35,13 @@ pub enum Narrow {
     Token(String),
     /// A token that begins so.
     Prefix(String),
-    /// As [`Node::Author`].
+    /// As [`Condition::Author`].
     Author(String),
-    /// As [`Node::Site`].
+    /// As [`Condition::Site`].
     Site(String),
-    /// As [`Node::Source`].
+    /// As [`Condition::Source`].
     Source(String),
-    /// As [`Node::Lang`].
+    /// As [`Condition::Lang`].
     Lang(Lang),
 }
 
@@ -141,13 +141,39 @@ fn of_node(node: &Node) -> Narrow {
     match node {
         Node::All(parts) => all(parts.iter().map(of_node).collect()),
         Node::Any(parts) => one_of(parts.iter().map(of_node).collect()),
-        Node::Not(_) => Narrow::Any,
-        Node::Lang(lang) => Narrow::Lang(*lang),
-        Node::Literal(literal) if literal.kind == LiteralKind::Symbol => Narrow::Any,
-        Node::Literal(literal) => of_steps(literal.kind, &Pattern::steps(literal)),
-        Node::Source(name) => Narrow::Source(name.clone()),
-        Node::Author(name) => Narrow::Author(name.clone()),
-        Node::Site(name) => Narrow::Site(name.clone()),
+        Node::AtLeast(least, parts) if *least as usize == parts.len() => all(parts.iter().map(of_node).collect()),
+        Node::AtLeast(1, parts) => one_of(parts.iter().map(of_node).collect()),
+        Node::Found(found) => of_spans(found),
+        Node::Count { of, min, .. } if *min > 0 => one_of(of.iter().map(of_keyword).collect()),
+        Node::In(Scope::Title | Scope::Body, part) => of_node(part),
+        Node::Not(_) | Node::AtLeast(..) | Node::Count { .. } | Node::In(..) => Narrow::Any,
+        Node::Field(Condition::Lang(lang)) => Narrow::Lang(*lang),
+        Node::Field(Condition::Source(name)) => Narrow::Source(name.clone()),
+        Node::Field(Condition::Author(name)) => Narrow::Author(name.clone()),
+        Node::Field(Condition::Site(name)) => Narrow::Site(name.clone()),
+        Node::Field(_) => Narrow::Any,
+    }
+}
+
+fn of_spans(found: &Spans) -> Narrow {
+    match found {
+        Spans::Keyword(keyword) => of_keyword(keyword),
+        Spans::Any(parts) => one_of(parts.iter().map(of_spans).collect()),
+        Spans::Chain { parts, .. } => all(parts.iter().map(of_spans).collect()),
+        Spans::Apart { of, .. } => of_spans(of),
+        Spans::Window { parts, .. } => all(parts.iter().map(of_keyword).collect()),
+    }
+}
+
+fn of_keyword(keyword: &Keyword) -> Narrow {
+    one_of(keyword.spellings().map(of_literal).collect())
+}
+
+fn of_literal(literal: &Literal) -> Narrow {
+    match literal.kind {
+        LiteralKind::Symbol | LiteralKind::Fuzzy(_) | LiteralKind::Wildcard => Narrow::Any,
+        LiteralKind::Hashtag | LiteralKind::Name if literal.text.contains('*') => Narrow::Any,
+        kind => of_steps(kind, &Pattern::steps(literal)),
     }
 }
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use crate::query::LiteralKind;
 
-use super::fold::{self, JOINT, Letter, MARKED, SECOND, SPACE, UNSEGMENTED, WORD};
+use super::compare::{Compare, Marks};
+use super::fold::{self, JOINT, Letter, MARKED, SECOND, SPACE, UNSEGMENTED, UPPER, WORD};
 use super::letters::{Letters, Placed};
 use super::pattern::{Element, Pattern};
 
@@ -14,8 +15,8 @@ const JOINER: char = '\u{200d}';
 /// Places reached on the ways through a literal; reused from literal to literal.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
-    now: Vec<usize>,
-    next: Vec<usize>,
+    pub now: Vec<usize>,
+    pub next: Vec<usize>,
 }
 
 /// A text as a pattern sees it.
@@ -23,14 +24,7 @@ pub(super) struct Ways {
 pub(super) struct View<'a> {
     pub text: &'a str,
     pub letters: &'a Letters,
-    pub reading: Reading,
-}
-
-/// Whether marks that are typed must be there.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Reading {
-    Marked,
-    Unmarked,
+    pub marks: Marks,
 }
 
 /// Whether a post holds a literal.
@@ -49,31 +43,54 @@ enum Way {
 }
 
 impl Pattern {
-    /// The bytes of the occurrence whose anchor is the letter `at`.
+    /// How the letters of this literal are compared with those of a text.
+    pub fn compare(&self, view: View) -> Compare {
+        Compare { reading: self.reading, marks: view.marks }
+    }
+
+    /// The bytes of the occurrence whose anchor is the letter `at`: that which begins first.
     pub fn occurrence(&self, view: View, at: usize, ways: &mut Ways) -> Option<Range<usize>> {
+        let mut first = None;
+        self.for_each_start(view, at, ways, |start, end| {
+            first = Some(first.map_or((start, end), |first: (usize, usize)| first.min((start, end))));
+        });
+        first.and_then(|(start, end)| bytes(view.letters, start..end))
+    }
+
+    /// Calls back with the letters of each occurrence whose anchor is the letter `at`.
+    pub fn for_each_start(&self, view: View, at: usize, ways: &mut Ways, mut found: impl FnMut(usize, usize)) {
+        let letters = view.letters;
         if self.is_raw() {
-            return self.raw_occurrence(view, view.letters.get(at)?.start as usize);
+            let occurrence = letters.get(at).and_then(|first| self.raw_occurrence(view, first.start as usize));
+            if let Some(bytes) = occurrence {
+                found(letters.at_byte(bytes.start), letters.at_byte(bytes.end));
+            }
+            return;
         }
-        let anchor_end = self.follow(view, at)?;
-        let end = self.end(view, anchor_end, ways)?;
-        let start = self.start(view, at, ways)?;
-        let is_whole = match self.kind {
-            LiteralKind::Hashtag => end_of_run(view.letters, start + 1) == end,
-            LiteralKind::Name => end_of_name(view.letters, start + 1) == end,
-            _ => true,
-        };
-        if !is_whole {
-            return None;
+        let end = self.follow(view, at).and_then(|anchor_end| self.end(view, anchor_end, ways));
+        let Some(end) = end else { return };
+        let before = &self.elements[..self.anchor.start];
+        ways.walk(view, self.compare(view), at, before.iter().rev(), Way::Back);
+        for &start in ways.now.iter().filter(|&&start| self.accepts_start(letters, start)) {
+            let is_whole = match self.kind {
+                LiteralKind::Hashtag => end_of_run(letters, start + 1) == end,
+                LiteralKind::Name => end_of_name(letters, start + 1) == end,
+                LiteralKind::Ticker => letters.get(end).is_none_or(|after| !after.is(WORD)),
+                _ => true,
+            };
+            if is_whole {
+                found(start, end);
+            }
         }
-        bytes(view.letters, start..end)
     }
 
     /// The end of the anchor, if it stands at `at`.
     fn follow(&self, view: View, at: usize) -> Option<usize> {
+        let compare = self.compare(view);
         let mut at = at;
         for element in &self.elements[self.anchor.clone()] {
             let Element::Letter(typed) = element else { return None };
-            if !typed.finds(&view.letters.get(at)?.letter, view.reading) {
+            if !compare.finds(typed, &view.letters.get(at)?.letter) {
                 return None;
             }
             at += 1;
@@ -86,38 +103,30 @@ impl Pattern {
         if rest.is_empty() {
             return self.accepted_end(view.letters, from);
         }
-        ways.walk(view, from, rest.iter(), Way::On);
+        ways.walk(view, self.compare(view), from, rest.iter(), Way::On);
         ways.now.iter().copied().filter_map(|end| self.accepted_end(view.letters, end)).min()
     }
 
-    fn start(&self, view: View, from: usize, ways: &mut Ways) -> Option<usize> {
-        let rest = &self.elements[..self.anchor.start];
-        if rest.is_empty() {
-            return self.accepts_start(view.letters, from).then_some(from);
-        }
-        ways.walk(view, from, rest.iter().rev(), Way::Back);
-        ways.now.iter().copied().filter(|&start| self.accepts_start(view.letters, start)).min()
-    }
-
-    fn accepts_start(&self, letters: &Letters, start: usize) -> bool {
+    pub(super) fn accepts_start(&self, letters: &Letters, start: usize) -> bool {
         let accepted = match self.kind {
-            LiteralKind::Hashtag | LiteralKind::Name => {
+            LiteralKind::Hashtag | LiteralKind::Name | LiteralKind::Ticker => {
                 let before = start.checked_sub(1).and_then(|before| letters.get(before));
                 let sign = letters.get(start);
                 before.is_none_or(|before| !before.is(WORD)) && sign.is_some_and(|sign| !sign.is(MARKED))
             }
-            LiteralKind::Word | LiteralKind::Prefix => letters.begins(start) || letters.is_tag_boundary(start),
+            LiteralKind::Word | LiteralKind::Prefix | LiteralKind::Wildcard => letters.begins(start) || letters.is_tag_boundary(start),
             _ => letters.begins(start),
         };
-        accepted && letters.parts_characters(start)
+        let is_capital = !self.reading.capital || letters.get(start).is_some_and(|first| first.is(UPPER));
+        accepted && is_capital && letters.parts_characters(start)
     }
 
     /// Where an occurrence ends whose letters end before `end`.
-    fn accepted_end(&self, letters: &Letters, end: usize) -> Option<usize> {
+    pub(super) fn accepted_end(&self, letters: &Letters, end: usize) -> Option<usize> {
         let accepted = match self.kind {
             LiteralKind::Prefix => return Some(end_of_token(letters, end)),
-            LiteralKind::Hashtag | LiteralKind::Name => true,
-            LiteralKind::Word => letters.ends(end) || letters.is_tag_boundary(end),
+            LiteralKind::Hashtag | LiteralKind::Name | LiteralKind::Ticker => true,
+            LiteralKind::Word | LiteralKind::Wildcard => letters.ends(end) || letters.is_tag_boundary(end),
             _ => letters.ends(end),
         };
         (accepted && letters.parts_characters(end)).then_some(end)
@@ -146,7 +155,13 @@ impl Pattern {
                 is_whole && !letters.is_cut(after, found.end) && letters.begins(first) && letters.ends(after)
             }
         };
-        stands.then_some(found)
+        // With what stands upon it.
+        let mut after = after;
+        while !letters.parts_characters(after) {
+            after += 1;
+        }
+        let whole = if first < after { bytes(letters, first..after) } else { None };
+        stands.then_some(whole.unwrap_or(found))
     }
 
     /// Whether a symbol is no part of another: of a family, of a flag, in a frame. A thumb may have a colour.
@@ -174,43 +189,75 @@ impl Pattern {
 
     /// Whether a hashtag or a handle that came with the post is this literal.
     pub fn equals(&self, name: &str) -> Holding {
-        let mut letters = self.elements.iter().skip(1);
-        let (mut equal, mut equal_but_for_marks) = (true, true);
-        fold::for_each_letter(name, |read| {
-            let finds = |typed: Option<&Element>, reading| matches!(typed, Some(Element::Letter(typed)) if typed.finds(&read.letter, reading));
-            let typed = letters.next();
-            equal &= finds(typed, Reading::Marked);
-            equal_but_for_marks &= finds(typed, Reading::Unmarked);
-        });
-        match letters.next() {
-            None if equal => Holding::Yes,
-            None if equal_but_for_marks => Holding::ButForMarks,
-            _ => Holding::No,
+        let mut letters = Vec::new();
+        fold::for_each_letter(name, |read| letters.push(read.letter));
+        let is_whole = |marks| {
+            let compare = Compare { reading: self.reading, marks };
+            is_whole(self.elements.get(1..).unwrap_or_default(), &letters, compare)
+        };
+        match is_whole(Marks::Asked) {
+            true => Holding::Yes,
+            false if self.has_marks && is_whole(Marks::Lacking) => Holding::ButForMarks,
+            false => Holding::No,
         }
     }
 }
 
-impl Letter {
-    /// Whether this letter, as typed in a literal, finds `letter` in a text.
-    fn finds(&self, letter: &Letter, reading: Reading) -> bool {
-        let is_unasked = self.marks.is_empty() || reading == Reading::Unmarked;
-        self.base == letter.base && (is_unasked || self.marks == letter.marks)
+/// Whether all of some letters are what the steps ask for.
+pub(super) fn is_whole(elements: &[Element], letters: &[Letter], compare: Compare) -> bool {
+    // Where a star was passed last: what follows it, and the letters that it has left over.
+    let mut star = None;
+    let (mut element, mut at) = (0, 0);
+    loop {
+        match (elements.get(element), letters.get(at)) {
+            (Some(Element::Many), _) => {
+                star = Some((element + 1, at));
+                element += 1;
+            }
+            (Some(Element::One), Some(_)) => (element, at) = (element + 1, at + 1),
+            (Some(Element::Letter(typed)), Some(found)) if compare.finds(typed, found) => {
+                (element, at) = (element + 1, at + 1);
+            }
+            (None, None) => return true,
+            (_, found) => {
+                let (Some((after, from)), true) = (star, found.is_some()) else { return false };
+                star = Some((after, from + 1));
+                (element, at) = (after, from + 1);
+            }
+        }
     }
 }
 
 impl Ways {
-    /// From `from` over `elements`: where the ways through them end is in `now` afterwards.
-    fn walk<'a>(&mut self, view: View, from: usize, elements: impl Iterator<Item = &'a Element>, way: Way) {
+    /// Begins anew at one place.
+    pub fn begin(&mut self, from: usize) {
         self.now.clear();
         self.now.push(from);
+    }
+
+    /// Takes the places reached next for those reached now.
+    pub fn turn(&mut self) {
+        self.next.sort_unstable();
+        self.next.dedup();
+        std::mem::swap(&mut self.now, &mut self.next);
+    }
+
+    /// From `from` over `elements`: where the ways through them end is in `now` afterwards.
+    fn walk<'a>(
+        &mut self,
+        view: View,
+        compare: Compare,
+        from: usize,
+        elements: impl Iterator<Item = &'a Element>,
+        way: Way,
+    ) {
+        self.begin(from);
         for element in elements {
             self.next.clear();
             for &at in &self.now {
-                step(view, element, at, way, &mut self.next);
+                step((view.letters, compare), element, at, way, &mut self.next);
             }
-            self.next.sort_unstable();
-            self.next.dedup();
-            std::mem::swap(&mut self.now, &mut self.next);
+            self.turn();
             if self.now.is_empty() {
                 return;
             }
@@ -219,11 +266,10 @@ impl Ways {
 }
 
 /// Adds the places that one element leads to from `at`.
-fn step(view: View, element: &Element, at: usize, way: Way, into: &mut Vec<usize>) {
-    let View { letters, reading, .. } = view;
+fn step((letters, compare): (&Letters, Compare), element: &Element, at: usize, way: Way, into: &mut Vec<usize>) {
     match element {
         Element::Letter(typed) => {
-            if beside(letters, at, way).is_some_and(|placed| typed.finds(&placed.letter, reading)) {
+            if beside(letters, at, way).is_some_and(|placed| compare.finds(typed, &placed.letter)) {
                 into.push(beyond(at, way));
             }
         }
@@ -240,6 +286,15 @@ fn step(view: View, element: &Element, at: usize, way: Way, into: &mut Vec<usize
         }
         Element::Gap => step_gap(letters, at, way, false, into),
         Element::TightGap => step_gap(letters, at, way, true, into),
+        Element::Space => {
+            let mut end = at;
+            while beside(letters, end, way).is_some_and(|placed| placed.kind & (SPACE | MARKED) == SPACE) {
+                end = beyond(end, way);
+            }
+            into.extend((end != at).then_some(end));
+        }
+        // Words with wildcards are followed from all their starts, not from an anchor.
+        Element::One | Element::Many => {}
     }
 }
 
@@ -295,12 +350,12 @@ fn end_of_token(letters: &Letters, end: usize) -> usize {
 }
 
 /// The end of the run of word characters from `at` on.
-fn end_of_run(letters: &Letters, at: usize) -> usize {
+pub(super) fn end_of_run(letters: &Letters, at: usize) -> usize {
     letters.get(at).map_or(at, |placed| placed.run_end as usize)
 }
 
 /// The end of the handle from `at` on: a dot or a hyphen belongs to it if more of it follows.
-fn end_of_name(letters: &Letters, at: usize) -> usize {
+pub(super) fn end_of_name(letters: &Letters, at: usize) -> usize {
     let joins = |placed: &Placed| matches!(placed.letter.base, '.' | '-') && !placed.is(MARKED);
     let mut end = end_of_run(letters, at);
     while end > at && letters.get(end).is_some_and(joins) && letters.get(end + 1).is_some_and(|after| after.is(WORD)) {
@@ -323,7 +378,7 @@ fn symbol_length(text: &str, symbol: &str) -> Option<usize> {
     end
 }
 
-fn bytes(letters: &Letters, run: Range<usize>) -> Option<Range<usize>> {
+pub(super) fn bytes(letters: &Letters, run: Range<usize>) -> Option<Range<usize>> {
     let first = letters.get(run.start)?;
     let last = letters.get(run.end.checked_sub(1)?)?;
     Some(first.start as usize..last.end as usize)

@@ -17,8 +17,6 @@ use super::announce;
 use super::knowledge::{Knowledge, Relative};
 use super::sighting::{Sighting, cluster_of};
 
-/// Characters of a parent's or root's text that travel with a reply.
-const EXCERPT_CHARS_MAX: usize = 280;
 /// How long copies of a text count as one cluster.
 const NEAR_MILLIS: i64 = 24 * 60 * 60 * 1000;
 
@@ -316,15 +314,14 @@ impl Fold<'_> {
 
     /// What a relative says; `before` is what it said when it was last seen.
     fn excerpt(&self, id: Option<PostId>, before: Option<Excerpt>) -> Option<Excerpt> {
-        let post = match self.knowledge.relatives.get(&id?) {
+        let relative = self.knowledge.relatives.get(&id?);
+        let post = match relative {
             Some(Relative::Here(post)) => post,
             Some(Relative::Gone) => return None,
             Some(Relative::Unseen) | None => return before,
         };
         let author = post.author.handle.clone().or_else(|| post.author.name.clone());
-        let text =
-            post.text.char_indices().nth(EXCERPT_CHARS_MAX).map_or(post.text.as_str(), |(end, _)| &post.text[..end]);
-        Some(Excerpt { author, text: text.to_owned() })
+        Some(Excerpt { author, text: relative.and_then(Relative::excerpt).unwrap_or_default().to_owned() })
     }
 
     fn announce(&mut self, id: PostId, row: MentionRow, told: bool) {

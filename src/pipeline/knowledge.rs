@@ -33,6 +33,18 @@ pub enum Relative {
     Here(Box<Post>),
 }
 
+/// Characters of a parent's or root's text that travel with a reply, and that its queries search.
+const EXCERPT_CHARS_MAX: usize = 280;
+
+impl Relative {
+    /// What of its text is told and searched, if it is known.
+    pub fn excerpt(&self) -> Option<&str> {
+        let Self::Here(post) = self else { return None };
+        let end = post.text.char_indices().nth(EXCERPT_CHARS_MAX).map_or(post.text.len(), |(end, _)| end);
+        Some(&post.text[..end])
+    }
+}
+
 /// Turns that are decided and not yet durable, oldest first.
 #[derive(Default)]
 pub(super) struct Overlay {
@@ -67,7 +79,14 @@ impl Knowledge {
         knowledge.read_accounts(store, overlay, sightings)?;
         knowledge.read_mentions(store, overlay, sightings)?;
         knowledge.read_near(store, overlay, sightings)?;
-        knowledge.read_relatives(store, overlay, sightings)?;
+        knowledge.read_relatives(store, overlay, &knowledge.relatives_of_mentions(sightings))?;
+        Ok(knowledge)
+    }
+
+    /// Reads nothing but the posts of these ids, as relatives.
+    pub(super) fn of_relatives(store: &Store, overlay: &Overlay, ids: &[PostId]) -> Result<Self, ReadError> {
+        let mut knowledge = Self::default();
+        knowledge.read_relatives(store, overlay, &unique(ids.iter().copied()))?;
         Ok(knowledge)
     }
 
@@ -129,22 +148,20 @@ impl Knowledge {
         Ok(())
     }
 
-    fn read_relatives(&mut self, store: &Store, overlay: &Overlay, sightings: &[Sighting]) -> Result<(), ReadError> {
-        let ids: Vec<PostId> = unique(
-            sightings
-                .iter()
-                .filter_map(|sighting| match &sighting.event {
-                    PostEvent::Upsert { post, .. }
-                        if !sighting.matches.is_empty() || self.mentions.contains_key(&post.id) =>
-                    {
-                        Some([post.thread.parent, post.thread.root])
-                    }
-                    _ => None,
-                })
-                .flatten()
-                .flatten(),
-        );
-        for (id, known) in ids.iter().zip(store.known(&ids)?) {
+    fn relatives_of_mentions(&self, sightings: &[Sighting]) -> Vec<PostId> {
+        let of_mention = sightings.iter().filter_map(|sighting| match &sighting.event {
+            PostEvent::Upsert { post, .. }
+                if !sighting.matches.is_empty() || self.mentions.contains_key(&post.id) =>
+            {
+                Some([post.thread.parent, post.thread.root])
+            }
+            _ => None,
+        });
+        unique(of_mention.flatten().flatten())
+    }
+
+    fn read_relatives(&mut self, store: &Store, overlay: &Overlay, ids: &[PostId]) -> Result<(), ReadError> {
+        for (id, known) in ids.iter().zip(store.known(ids)?) {
             let relative = match known {
                 Some(known) if known.state == PostState::Tombstone => Relative::Gone,
                 Some(known) => store.post(known.seq)?.map_or(Relative::Unseen, |post| Relative::Here(Box::new(post))),

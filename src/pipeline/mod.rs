@@ -1,6 +1,7 @@
 //! The turn: what is known is read, a pure function decides over a batch, one batch is written.
 //! Unaware of sockets and of where deliveries go.
 
+mod among;
 mod announce;
 mod decide;
 mod knowledge;

@@ -25,6 +25,7 @@ use crate::store::gate::{DiskGate, Level};
 use crate::store::{AccountRow, Erasure, ReadError, Store, Tally, TurnCommit, WriterHandle};
 
 use super::decide::{Decided, decide};
+use super::among::match_among;
 use super::knowledge::{Knowledge, Overlay};
 use super::sighting::Sighting;
 
@@ -220,6 +221,9 @@ impl Worker {
             .map_init(Scratch::default, |scratch, waiting| decode(waiting, &live, scratch))
             .collect();
         let (mut sightings, receipts, rejections) = unpack(decoded);
+        if live.matcher.asks_around() {
+            match_among(&self.parts.store, &self.overlay, &mut sightings, &live)?;
+        }
         let erased = self.erase_step(&mut sightings)?;
         let mut knowledge = Knowledge::read(&self.parts.store, &self.overlay, &sightings, self.post_next)?;
         let count = sightings.len();

@@ -10,7 +10,7 @@ use crate::model::{
     Author, AuthorId, Connector, Example, Lang, Post, PostId, PostKind, Project, SavedQuery, SourceType, Thread,
     ThreadId, Timestamp,
 };
-use crate::query::{self, Rule};
+use crate::query::{self, Home, Morph, Rule, Shared, Zone};
 use crate::tables::{self, FileError, Places, nearest};
 
 /// The version of the query language that this program knows.
@@ -48,6 +48,11 @@ struct ProjectFile {
     endpoints: Vec<String>,
     #[serde(default)]
     tags: Vec<String>,
+    /// Which bare words have forms: `off`, `names`, `full`.
+    morph: Option<String>,
+    /// Terms that queries use by `list(NAME)`.
+    #[serde(default)]
+    list: BTreeMap<String, Vec<String>>,
     query: BTreeMap<String, QueryTable>,
 }
 
@@ -103,6 +108,11 @@ pub fn read_project(
     check_head(file, project, &places, &read, &mut errors);
     check_routes(&places, &read, routes, &mut errors);
     let languages = parse_languages(&places, &read.languages, &mut errors);
+    let home = Home { langs: languages.clone(), morph: parse_morph(&places, &read, &mut errors), zone: Zone::named(&read.time_zone) };
+    let shared = Shared {
+        lists: read.list.clone(),
+        queries: read.query.iter().map(|(name, table)| (name.clone(), table.text.get_ref().clone())).collect(),
+    };
     let mut queries = Vec::new();
     let mut rules = Vec::new();
     for (name, table) in &read.query {
@@ -110,7 +120,7 @@ pub fn read_project(
             errors.push(places.error(&format!("query.{name}"), slug_sentence("a query's name", name)));
         }
         let saved = saved_query(file, text, (name, table), &mut errors);
-        let Some(tree) = parse_query(file, text, &table.text, &mut errors) else { continue };
+        let Some(tree) = parse_query((file, text), &table.text, &shared, &mut errors) else { continue };
         let rule = Rule {
             project: slug.clone(),
             query: name.clone(),
@@ -118,7 +128,7 @@ pub fn read_project(
             tags: read.tags.iter().chain(&table.tags).cloned().collect(),
             languages: languages.clone(),
             sources: read.sources.clone(),
-            tree,
+            tree: tree.at(&home),
         };
         check_examples(file, text, (table, &saved, &rule), &mut errors);
         queries.push(saved);
@@ -199,6 +209,18 @@ fn parse_languages(places: &Places<'_>, codes: &[String], errors: &mut Vec<FileE
         .collect()
 }
 
+fn parse_morph(places: &Places<'_>, read: &ProjectFile, errors: &mut Vec<FileError>) -> Option<Morph> {
+    match read.morph.as_deref()? {
+        "off" => Some(Morph::Off),
+        "names" => Some(Morph::Names),
+        "full" => Some(Morph::Full),
+        other => {
+            errors.push(places.error("morph", format!("morph: `{other}` is not one of off, names, full")));
+            None
+        }
+    }
+}
+
 fn saved_query(
     file: &Path,
     text: &str,
@@ -242,12 +264,12 @@ fn example(file: &Path, text: &str, value: &toml::Spanned<ExampleValue>, errors:
 
 /// Parses a query; its errors are placed in the file.
 fn parse_query(
-    file: &Path,
-    text: &str,
+    (file, text): (&Path, &str),
     value: &toml::Spanned<String>,
+    shared: &Shared,
     errors: &mut Vec<FileError>,
 ) -> Option<query::Query> {
-    match query::parse(value.get_ref()) {
+    match query::parse_with(value.get_ref(), shared) {
         Ok(tree) => Some(tree),
         Err(mistakes) => {
             for mistake in mistakes {

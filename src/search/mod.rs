@@ -4,9 +4,9 @@
 mod indexer;
 
 use crate::index::{Filter, IndexError, MentionIndex};
-use crate::matcher::{self, Narrow};
-use crate::model::{AuthorStatus, Lang, PostId, Term, Timestamp};
-use crate::query::{Query, Rule, naive};
+use crate::matcher::{self, Matcher, Narrow, Scratch};
+use crate::model::{AuthorStatus, Excerpt, Lang, PostId, Term, Timestamp};
+use crate::query::{Around, Query, Rule, Said};
 use crate::store::{MentionRow, MentionState, ReadError, Store};
 
 pub use indexer::{Indexer, IndexerParts, document};
@@ -45,14 +45,14 @@ pub enum SearchError {
 
 /// Mentions that meet the request, newest first. Deleted ones, and those of hidden accounts, are not shown.
 pub fn search(store: &Store, index: &MentionIndex, request: &SearchRequest) -> Result<Vec<Found>, SearchError> {
-    let rule = request.query.clone().map(rule_of);
+    let mut asked = request.query.clone().map(|tree| (Matcher::compile(vec![rule_of(tree)]), Scratch::default()));
     let mut found = Vec::new();
     for (_, id) in index.find(&filter_of(request))? {
         if found.len() >= request.limit {
             break;
         }
         let Some(row) = store.mention(id)? else { continue };
-        if let Some(terms) = decide(store, request, rule.as_ref(), &row)? {
+        if let Some(terms) = decide(store, request, asked.as_mut(), &row)? {
             found.push(Found { id, row, terms });
         }
     }
@@ -63,7 +63,7 @@ pub fn search(store: &Store, index: &MentionIndex, request: &SearchRequest) -> R
 fn decide(
     store: &Store,
     request: &SearchRequest,
-    rule: Option<&Rule>,
+    asked: Option<&mut (Matcher, Scratch)>,
     row: &MentionRow,
 ) -> Result<Option<Vec<Term>>, ReadError> {
     if row.state == MentionState::Deleted {
@@ -84,10 +84,20 @@ fn decide(
     if !routed || !spoken || !timely {
         return Ok(None);
     }
-    match rule {
-        None => Ok(Some(row.matches.iter().flat_map(|found| found.terms.clone()).collect())),
-        Some(rule) => Ok(naive::matches(rule, &row.post, &|| row.verdict)),
+    let Some((matcher, scratch)) = asked else {
+        return Ok(Some(row.matches.iter().flat_map(|found| found.terms.clone()).collect()));
+    };
+    let found = matcher.scan_among(&row.post, &around(row), &|| row.verdict, scratch).pop();
+    Ok(found.map(|found| found.terms))
+}
+
+/// What was known of the posts around when the mention was decided.
+fn around(row: &MentionRow) -> Around<'_> {
+    fn said<'a>(excerpt: Option<&'a Excerpt>, otherwise: Said<'a>) -> Said<'a> {
+        excerpt.map_or(otherwise, |excerpt| Said::Text(&excerpt.text))
     }
+    let own = Around::of(&row.post);
+    Around { parent: said(row.parent.as_ref(), own.parent), root: said(row.root.as_ref(), own.root), quoted: own.quoted }
 }
 
 fn rule_of(tree: Query) -> Rule {

@@ -23,3 +23,4 @@ mod tidy;
 mod turn;
 mod verdicts;
 mod wordpress;
+mod written;

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use earful::model::{AuthorId, AuthorStatus, ClusterId, Lang, Match, Order, Post, PostId, Timestamp};
-use earful::query::{Literal, LiteralKind, Node, Query, Rule, naive};
+use earful::query::{Inflect, Keyword, Literal, LiteralKind, Node, Pragmas, Query, Reading, Rule, Truth, naive};
 use earful::search::{Indexer, IndexerParts, SearchRequest, search};
 use earful::store::gate::{DiskGate, DiskSettings};
 use earful::store::{
@@ -193,9 +193,9 @@ impl World {
         let mut root = node(&mut self.dice, &literals, 3);
         // Most searches are for something: a word, and more about it.
         if self.dice.percent(85) {
-            root = Node::All(vec![Node::Literal(literals[0].clone()), root]);
+            root = Node::All(vec![Node::keyword(keyword_of(&literals[0])), root]);
         }
-        let query = (!self.dice.percent(2)).then_some(Query { root, lints: Vec::new() });
+        let query = (!self.dice.percent(2)).then_some(Query { pragmas: Pragmas::default(), root, lints: Vec::new() });
         let time = |minute: usize| Timestamp::from_millis(START_MILLIS + minute as i64 * MINUTE_MILLIS);
         let dice = &mut self.dice;
         SearchRequest {
@@ -225,7 +225,7 @@ struct Oracle {
     rows: Vec<(PostId, MentionRow)>,
     /// Whether a live mention of an account that is not hidden.
     shown: Vec<bool>,
-    leaves: HashMap<String, Vec<bool>>,
+    leaves: HashMap<String, Vec<Truth>>,
 }
 
 fn leaves<'n>(node: &'n Node, into: &mut HashMap<String, &'n Node>) {
@@ -244,7 +244,7 @@ fn rule_of(root: &Node) -> Rule {
         tags: Vec::new(),
         languages: Vec::new(),
         sources: Vec::new(),
-        tree: Query { root: root.clone(), lints: Vec::new() },
+        tree: Query { pragmas: Pragmas::default(), root: root.clone(), lints: Vec::new() },
     }
 }
 
@@ -260,17 +260,23 @@ impl Oracle {
         let mut found = HashMap::new();
         requests.iter().flat_map(|request| &request.query).for_each(|query| leaves(&query.root, &mut found));
         let holds = |leaf: &Node| {
-            let rule = rule_of(leaf);
-            rows.iter().map(|(_, row)| naive::matches(&rule, &row.post, &|| row.verdict).is_some()).collect()
+            let (rule, negated) = (rule_of(leaf), rule_of(&Node::Not(Box::new(leaf.clone()))));
+            let is_found = |rule: &Rule, row: &MentionRow| naive::matches(rule, &row.post, &|| row.verdict).is_some();
+            let truth = |row| match is_found(&rule, row) {
+                true => Truth::Yes,
+                false if is_found(&negated, row) => Truth::No,
+                false => Truth::Unknown,
+            };
+            rows.iter().map(|(_, row)| truth(row)).collect()
         };
         let leaves = found.into_par_iter().map(|(name, leaf)| (name, holds(leaf))).collect();
         Self { rows, shown, leaves }
     }
 
-    fn holds(&self, node: &Node, at: usize) -> bool {
+    fn holds(&self, node: &Node, at: usize) -> Truth {
         match node {
-            Node::All(parts) => parts.iter().all(|part| self.holds(part, at)),
-            Node::Any(parts) => parts.iter().any(|part| self.holds(part, at)),
+            Node::All(parts) => Truth::all(parts.iter().map(|part| self.holds(part, at))),
+            Node::Any(parts) => Truth::any(parts.iter().map(|part| self.holds(part, at))),
             Node::Not(part) => !self.holds(part, at),
             leaf => self.leaves[&format!("{leaf:?}")][at],
         }
@@ -288,7 +294,7 @@ impl Oracle {
             && request.lang.is_none_or(|lang| row.verdict.satisfies(lang))
             && request.since.is_none_or(|since| row.matched_at >= since)
             && request.until.is_none_or(|until| row.matched_at < until)
-            && request.query.as_ref().is_none_or(|query| self.holds(&query.root, at))
+            && request.query.as_ref().is_none_or(|query| self.holds(&query.root, at).is_yes())
     }
 
     /// The ids in their order, newest first: none is lost, none is too many.
@@ -307,7 +313,11 @@ fn long_word(dice: &mut Dice) -> Literal {
     let text = format!("{}{}", "dlouhéslovo".repeat(LONG_WORDS), dice.below(3));
     let (kind, letters) =
         dice.pick(&[(LiteralKind::Word, 4_000), (LiteralKind::Prefix, 1_500), (LiteralKind::Prefix, 20)]);
-    Literal { kind, keyword: "long".to_owned(), text: text.chars().take(letters).collect() }
+    Literal { kind, text: text.chars().take(letters).collect(), reading: Reading::default() }
+}
+
+fn keyword_of(literal: &Literal) -> Keyword {
+    Keyword { text: literal.text.clone(), literals: vec![literal.clone()], inflects: Inflect::Never, forms: Vec::new() }
 }
 
 fn account(number: usize, status: AuthorStatus) -> (AuthorId, AccountRow) {

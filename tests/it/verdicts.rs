@@ -7,7 +7,7 @@ use earful::model::{
     Author, AuthorId, Connector, Field, Lang, Post, PostId, PostKind, SourceType, Term, Thread, ThreadId, Timestamp,
     Verdict,
 };
-use earful::query::{Rule, TERMS_MAX, naive, parse};
+use earful::query::{Around, Rule, TERMS_MAX, naive, parse};
 
 /// Query, text, whether it matches.
 #[rustfmt::skip]
@@ -560,9 +560,9 @@ pub fn hold(decide: impl Fn(&Rule, &Post, &dyn Fn() -> Verdict) -> bool) {
 }
 
 /// What the compiled matcher finds.
-fn compiled(rule: &Rule, post: &Post, verdict: &dyn Fn() -> Verdict) -> Option<Vec<Term>> {
+pub fn compiled(rule: &Rule, post: &Post, around: &Around, verdict: &dyn Fn() -> Verdict) -> Option<Vec<Term>> {
     let matcher = Matcher::compile(vec![rule.clone()]);
-    matcher.scan(post, verdict, &mut Scratch::default()).pop().map(|found| found.terms)
+    matcher.scan_among(post, around, verdict, &mut Scratch::default()).pop().map(|found| found.terms)
 }
 
 /// Keyword, field and text of each term.
@@ -583,7 +583,7 @@ fn the_naive_evaluator_decides_as_the_hand_did() {
 
 #[test]
 fn the_compiled_matcher_decides_as_the_hand_did() {
-    hold(|rule, post, verdict| compiled(rule, post, verdict).is_some());
+    hold(|rule, post, verdict| compiled(rule, post, &Around::of(post), verdict).is_some());
 }
 
 #[test]
@@ -654,7 +654,7 @@ fn hashtags_and_mentions_that_came_with_the_post_count_and_tell_no_term() {
         let terms = naive::matches(&rule(query), &tagged, &verdict);
         assert_eq!(terms.is_some(), expected, "{query}");
         assert!(query.starts_with("nothing") || terms.is_none_or(|terms| terms.is_empty()), "{query}");
-        let found = compiled(&rule(query), &tagged, &verdict);
+        let found = compiled(&rule(query), &tagged, &Around::of(&tagged), &verdict);
         let compiled = found.is_some_and(|terms| query.starts_with("nothing") || terms.is_empty());
         assert_eq!(compiled, expected, "{query}");
     }

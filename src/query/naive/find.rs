@@ -6,43 +6,15 @@ use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::super::{Literal, LiteralKind};
-use super::glyph::{Glyph, glyphs, is_variation};
-use super::text::{Letter, Text, is_at, is_half_flag, is_hash, is_letter};
+use super::glyph::{Compare, Glyph, Marks, continues, glyphs, is_variation};
+use super::text::{Letter, Text, is_at, is_dollar, is_half_flag, is_hash, is_letter};
+use super::wild;
 
 const JOINER: char = '\u{200d}';
 
-/// Whether marks that a literal types must be in the text.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Marks {
-    Mandatory,
-    Optional,
-}
-
-/// The glyphs that a text must have.
-pub fn wanted(typed: &str, marks: Marks) -> Vec<Glyph> {
-    let mut wanted = glyphs(typed);
-    if marks == Marks::Optional {
-        wanted.iter_mut().for_each(|glyph| glyph.marks.clear());
-    }
-    wanted
-}
-
 /// The byte ranges of a literal's occurrences: the leftmost first, the next behind its end.
 pub fn occurrences(literal: &Literal, text: &Text<'_>, marks: Marks) -> Vec<Range<usize>> {
-    let wanted = |typed: &str| wanted(typed, marks);
-    let whole = wanted(&literal.text);
-    let mut found: Vec<Range<usize>> = match literal.kind {
-        LiteralKind::Word => at_glyphs(text, |start| word(&whole, text, start)),
-        LiteralKind::Prefix => at_glyphs(text, |start| prefix(&whole, text, start)),
-        LiteralKind::Phrase => {
-            let words: Vec<_> = literal.text.split_whitespace().map(wanted).filter(|word| !word.is_empty()).collect();
-            at_glyphs(text, |start| phrase(&words, text, start))
-        }
-        LiteralKind::Exact => exact(&literal.text, text),
-        LiteralKind::Hashtag => entities(&whole, text, is_hash, |text, start| text.run_end(start)),
-        LiteralKind::Name => entities(&whole, text, is_at, name_end),
-        LiteralKind::Symbol => symbol(&literal.text, text),
-    };
+    let mut found = places(literal, text, marks);
     let mut free = 0;
     found.retain(|range| {
         let fits = range.start >= free;
@@ -52,50 +24,169 @@ pub fn occurrences(literal: &Literal, text: &Text<'_>, marks: Marks) -> Vec<Rang
     found
 }
 
-/// What `end` finds at each glyph: a range of letters, told in bytes.
-fn at_glyphs(text: &Text<'_>, end: impl Fn(usize) -> Option<usize>) -> Vec<Range<usize>> {
-    (0..text.glyphs.len())
-        .filter(|&start| text.glyphs[start].first)
-        .filter_map(|start| Some(bytes(text, text.glyphs[start].letters.start..end(start)?)))
-        .collect()
+/// The byte ranges of all places at which a literal stands, in their order, overlapping ones too.
+pub fn places(literal: &Literal, text: &Text<'_>, marks: Marks) -> Vec<Range<usize>> {
+    let search = Search { text, compare: Compare { reading: literal.reading, marks } };
+    let whole = glyphs(&literal.text);
+    match literal.kind {
+        LiteralKind::Word => search.at_glyphs(|start| search.word(&whole, start)),
+        LiteralKind::Prefix => search.at_glyphs(|start| search.prefix(&whole, start)),
+        LiteralKind::Phrase => {
+            let words: Vec<_> = literal.text.split_whitespace().map(glyphs).filter(|word| !word.is_empty()).collect();
+            search.at_glyphs(|start| search.phrase(&words, start))
+        }
+        LiteralKind::Exact => exact(&literal.text, text),
+        LiteralKind::Raw => search.at_glyphs(|start| search.raw(&whole, start)),
+        LiteralKind::Wildcard => {
+            let pieces = wild::pieces(&literal.text);
+            search.at_glyphs(|start| search.wildcard(&pieces, start))
+        }
+        LiteralKind::Fuzzy(slips) => search.at_glyphs(|start| search.fuzzy(&whole, usize::from(slips), start)),
+        LiteralKind::Hashtag => search.entities(&literal.text, is_hash, |text, start| text.run_end(start)),
+        LiteralKind::Name => search.entities(&literal.text, is_at, name_end),
+        LiteralKind::Ticker => search.tickers(&whole),
+        LiteralKind::Symbol => symbol(&literal.text, text),
+    }
 }
 
-fn bytes(text: &Text<'_>, letters: Range<usize>) -> Range<usize> {
+/// One text, and how a literal's letters are compared with its.
+pub(super) struct Search<'a> {
+    pub text: &'a Text<'a>,
+    pub compare: Compare,
+}
+
+impl Search<'_> {
+    /// What `end` finds at each glyph: a range of letters, told in bytes.
+    fn at_glyphs(&self, end: impl Fn(usize) -> Option<usize>) -> Vec<Range<usize>> {
+        let text = self.text;
+        (0..text.glyphs.len())
+            .filter(|&start| text.glyphs[start].first)
+            .filter_map(|start| Some(bytes(text, text.glyphs[start].letters.start..end(start)?)))
+            .collect()
+    }
+
+    /// The letter behind a word that begins at the glyph `start`.
+    fn word(&self, word: &[Glyph], start: usize) -> Option<usize> {
+        let text = self.text;
+        let first = text.glyphs[start].letters.start;
+        let end = letters_end(text, self.spelt(word, start)?)?;
+        let edges = (text.begins(first) || text.is_seam(first)) && (text.ends(end) || text.is_seam(end));
+        let is_capital = !self.compare.reading.capital || text.letters[first].letter.is_uppercase();
+        (edges && is_capital).then_some(end)
+    }
+
+    fn prefix(&self, head: &[Glyph], start: usize) -> Option<usize> {
+        let text = self.text;
+        let end = text.glyphs[self.spelt(head, start)? - 1].letters.end;
+        let first = text.glyphs[start].letters.start;
+        if !text.begins(first) && !text.is_seam(first) {
+            return None;
+        }
+        Some(if text.letters[end - 1].is_unspaced() { end } else { text.token_end(end) })
+    }
+
+    fn phrase(&self, words: &[Vec<Glyph>], start: usize) -> Option<usize> {
+        let text = self.text;
+        if !text.begins(text.glyphs[start].letters.start) {
+            return None;
+        }
+        let mut starts = vec![start];
+        let mut ends = Vec::new();
+        for (nth, word) in words.iter().enumerate() {
+            ends = starts.iter().filter_map(|&start| letters_end(text, self.spelt(word, start)?)).collect();
+            let is_tight =
+                words.get(nth + 1).is_some_and(|next| is_sign(word.last(), true) || is_sign(next.first(), false));
+            starts = ends.iter().flat_map(|&end| behind_gap(text, end, is_tight)).collect();
+            starts.sort_unstable();
+            starts.dedup();
+        }
+        ends.into_iter().filter(|&end| text.ends(end)).min()
+    }
+
+    /// Letters and punctuation as they are typed; white space is any white space.
+    fn raw(&self, typed: &[Glyph], start: usize) -> Option<usize> {
+        let text = self.text;
+        let mut at = start;
+        let mut typed = typed.iter().peekable();
+        while let Some(wanted) = typed.next() {
+            let found = text.glyphs.get(at).filter(|found| !text.letters[found.letters.start].address)?;
+            if !wanted.base.is_whitespace() {
+                if !self.compare.finds(wanted, &found.glyph) {
+                    return None;
+                }
+                at += 1;
+                continue;
+            }
+            while typed.next_if(|next| next.base.is_whitespace()).is_some() {}
+            let spaces = text.glyphs[at..].iter().take_while(|placed| is_space(text, &placed.letters)).count();
+            if spaces == 0 {
+                return None;
+            }
+            at += spaces;
+        }
+        let end = letters_end(text, at)?;
+        (text.begins(text.glyphs[start].letters.start) && text.ends(end)).then_some(end)
+    }
+
+    /// `$` and what is wanted, with no word beside it.
+    fn tickers(&self, wanted: &[Glyph]) -> Vec<Range<usize>> {
+        let text = self.text;
+        let is_sign = |place: &usize| is_dollar(text.letters[*place].letter) && !text.letters[*place].address;
+        let free = |place: &usize| place.checked_sub(1).is_none_or(|before| !text.letters[before].word);
+        let signs = (0..text.letters.len()).filter(is_sign).filter(free);
+        let ticker = |sign: usize| {
+            let start = glyph_at(text, sign + 1)?;
+            let end = letters_end(text, self.spelt(wanted, start)?)?;
+            let is_over = text.letters.get(end).is_none_or(|after| !after.word);
+            is_over.then(|| bytes(text, sign..end))
+        };
+        signs.filter_map(ticker).collect()
+    }
+
+    /// The glyph behind `word`, if it is spelt at `start`. An apostrophe or a hyphen inside the word may be another one
+    /// in the text, white space, or nothing.
+    fn spelt(&self, word: &[Glyph], start: usize) -> Option<usize> {
+        let text = self.text;
+        let mut at = start;
+        for (place, wanted) in word.iter().enumerate() {
+            if place > 0 && place + 1 < word.len() && is_joint(wanted) {
+                at += joint(text, at);
+                continue;
+            }
+            let found = text.glyphs.get(at).filter(|found| !text.letters[found.letters.start].address)?;
+            if !self.compare.finds(wanted, &found.glyph) {
+                return None;
+            }
+            at += 1;
+        }
+        (at > start).then_some(at)
+    }
+
+    /// Runs after a sign that are the whole of what is wanted.
+    fn entities(
+        &self,
+        wanted: &str,
+        is_sign: fn(char) -> bool,
+        run_end: fn(&Text<'_>, usize) -> usize,
+    ) -> Vec<Range<usize>> {
+        let text = self.text;
+        let pieces = wild::pieces(wanted);
+        let is_sign = |place: &usize| is_sign(text.letters[*place].letter) && !text.letters[*place].address;
+        let free = |place: &usize| place.checked_sub(1).is_none_or(|before| !text.letters[before].word);
+        let signs = (0..text.letters.len()).filter(is_sign).filter(free);
+        let entities = signs.filter_map(|sign| {
+            let end = run_end(text, sign + 1);
+            let glyph = |place| text.glyphs.partition_point(|glyph| glyph.letters.start < place);
+            let run = &text.glyphs[glyph(sign + 1)..glyph(end)];
+            let run: Vec<&Glyph> = run.iter().map(|placed| &placed.glyph).collect();
+            (!run.is_empty() && self.compare.is_whole(&pieces, &run)).then(|| bytes(text, sign..end))
+        });
+        entities.collect()
+    }
+}
+
+pub(super) fn bytes(text: &Text<'_>, letters: Range<usize>) -> Range<usize> {
     text.letters[letters.start].at..text.letters[letters.end - 1].end()
-}
-
-/// The letter behind a word that begins at the glyph `start`.
-fn word(word: &[Glyph], text: &Text<'_>, start: usize) -> Option<usize> {
-    let first = text.glyphs[start].letters.start;
-    let end = letters_end(text, spelt(word, text, start)?)?;
-    let edges = (text.begins(first) || text.is_seam(first)) && (text.ends(end) || text.is_seam(end));
-    edges.then_some(end)
-}
-
-fn prefix(head: &[Glyph], text: &Text<'_>, start: usize) -> Option<usize> {
-    let end = text.glyphs[spelt(head, text, start)? - 1].letters.end;
-    let first = text.glyphs[start].letters.start;
-    if !text.begins(first) && !text.is_seam(first) {
-        return None;
-    }
-    Some(if text.letters[end - 1].is_unspaced() { end } else { text.token_end(end) })
-}
-
-fn phrase(words: &[Vec<Glyph>], text: &Text<'_>, start: usize) -> Option<usize> {
-    if !text.begins(text.glyphs[start].letters.start) {
-        return None;
-    }
-    let mut starts = vec![start];
-    let mut ends = Vec::new();
-    for (nth, word) in words.iter().enumerate() {
-        ends = starts.iter().filter_map(|&start| letters_end(text, spelt(word, text, start)?)).collect();
-        let is_tight =
-            words.get(nth + 1).is_some_and(|next| is_sign(word.last(), true) || is_sign(next.first(), false));
-        starts = ends.iter().flat_map(|&end| behind_gap(text, end, is_tight)).collect();
-        starts.sort_unstable();
-        starts.dedup();
-    }
-    ends.into_iter().filter(|&end| text.ends(end)).min()
 }
 
 /// Whether a word of a phrase has a sign at this end: an emoji, a currency. `C++`, `Yahoo!` and `C#` end with none.
@@ -134,27 +225,9 @@ fn glyph_at(text: &Text<'_>, place: usize) -> Option<usize> {
 }
 
 /// The letter behind the glyphs before `end`, unless a letter is cut in two there.
-fn letters_end(text: &Text<'_>, end: usize) -> Option<usize> {
+pub(super) fn letters_end(text: &Text<'_>, end: usize) -> Option<usize> {
     let last = &text.glyphs[end - 1];
     last.last.then_some(last.letters.end)
-}
-
-/// The glyph behind `word`, if it is spelt at `start`. An apostrophe or a hyphen inside the word may be another one in
-/// the text, white space, or nothing.
-fn spelt(word: &[Glyph], text: &Text<'_>, start: usize) -> Option<usize> {
-    let mut at = start;
-    for (place, wanted) in word.iter().enumerate() {
-        if place > 0 && place + 1 < word.len() && is_joint(wanted) {
-            at += joint(text, at);
-            continue;
-        }
-        let found = text.glyphs.get(at).filter(|found| !text.letters[found.letters.start].address)?;
-        if !wanted.finds(&found.glyph) {
-            return None;
-        }
-        at += 1;
-    }
-    (at > start).then_some(at)
 }
 
 /// How many glyphs from `at` on may stand for a joint.
@@ -163,9 +236,12 @@ fn joint(text: &Text<'_>, at: usize) -> usize {
     if rest.first().is_some_and(|glyph| is_joint(&glyph.glyph)) {
         return 1;
     }
-    let is_gap =
-        |letters: &Range<usize>| text.letters[letters.clone()].iter().all(|letter| letter.letter.is_whitespace());
-    rest.iter().take_while(|glyph| is_gap(&glyph.letters)).count()
+    rest.iter().take_while(|glyph| is_space(text, &glyph.letters)).count()
+}
+
+/// Whether letters are all white space.
+fn is_space(text: &Text<'_>, letters: &Range<usize>) -> bool {
+    text.letters[letters.clone()].iter().all(|letter| letter.letter.is_whitespace())
 }
 
 /// Apostrophes and hyphens.
@@ -233,7 +309,12 @@ fn exact(wanted: &str, text: &Text<'_>) -> Vec<Range<usize>> {
         let is_cut = !text.parts_characters(start) || !text.parts_characters(end);
         searched(text, range) && !is_cut && text.begins(start) && text.ends(end)
     };
-    ranges.filter(stands).collect()
+    // What is ignored at the edges is no part of it.
+    let to_letters = |range: Range<usize>| {
+        let letters = text.place(range.start)..text.place(range.end);
+        if letters.is_empty() { range } else { bytes(text, letters) }
+    };
+    ranges.filter(stands).map(to_letters).collect()
 }
 
 /// Whether no address lies in a range of bytes.
@@ -262,7 +343,14 @@ fn symbol(wanted: &str, text: &Text<'_>) -> Vec<Range<usize>> {
         let (last, letter) = drawn[start + wanted.len() - 1];
         drawn[start].0..last + letter.len_utf8()
     });
-    ranges.filter(|range| searched(text, range) && !cuts_flag(&wanted, text, range)).collect()
+    let found = ranges.filter(|range| searched(text, range) && !cuts_flag(&wanted, text, range));
+    found.map(|range| with_marks(text, range)).collect()
+}
+
+/// A range of bytes with what continues the character before its end.
+fn with_marks(text: &Text<'_>, range: Range<usize>) -> Range<usize> {
+    let behind = text.letters[text.place(range.end)..].iter().take_while(|letter| continues(letter.letter));
+    range.start..behind.last().map_or(range.end, Letter::end)
 }
 
 /// The colour of a thumb: a thumb without one finds it in all colours.
@@ -280,30 +368,6 @@ fn cuts_flag(wanted: &[char], text: &Text<'_>, range: &Range<usize>) -> bool {
     let place = text.place(range.start);
     let is_second = |place: usize| text.letters.get(place).is_some_and(|letter| letter.ends_flag);
     is_half_flag(wanted[0]) && (is_second(place) || wanted.len() == 1 && is_second(place + 1))
-}
-
-/// Runs after a sign that are the whole of what is wanted.
-fn entities(
-    wanted: &[Glyph],
-    text: &Text<'_>,
-    is_sign: fn(char) -> bool,
-    run_end: fn(&Text<'_>, usize) -> usize,
-) -> Vec<Range<usize>> {
-    let is_sign = |place: &usize| is_sign(text.letters[*place].letter) && !text.letters[*place].address;
-    let free = |place: &usize| place.checked_sub(1).is_none_or(|before| !text.letters[before].word);
-    let signs = (0..text.letters.len()).filter(is_sign).filter(free);
-    let entities = signs.filter_map(|sign| {
-        let end = run_end(text, sign + 1);
-        let glyph = |place| text.glyphs.partition_point(|glyph| glyph.letters.start < place);
-        let run = &text.glyphs[glyph(sign + 1)..glyph(end)];
-        (!run.is_empty() && same(wanted, run.iter().map(|placed| &placed.glyph))).then(|| bytes(text, sign..end))
-    });
-    entities.collect()
-}
-
-/// Whether glyphs of a text are, one by one, what is wanted.
-pub fn same<'a>(wanted: &[Glyph], found: impl ExactSizeIterator<Item = &'a Glyph>) -> bool {
-    wanted.len() == found.len() && wanted.iter().zip(found).all(|(wanted, found)| wanted.finds(found))
 }
 
 /// The end of a name: dots and hyphens belong to it if more of it follows.

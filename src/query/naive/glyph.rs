@@ -3,6 +3,8 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
+use super::super::{Fold, Reading};
+
 /// Stand for the strokes of ł, đ, ħ, ŧ and of ø, which Unicode does not take apart.
 const STROKE: char = '\u{335}';
 const SLASH: char = '\u{338}';
@@ -19,12 +21,58 @@ pub struct Glyph {
     pub base: char,
     /// In order of their code points.
     pub marks: Vec<char>,
+    /// For an i, which of the four it is.
+    pub eye: Option<Eye>,
 }
 
-impl Glyph {
-    /// Whether this, typed in a query, finds `other` in a text: without marks it finds the letter with any marks.
-    pub fn finds(&self, other: &Self) -> bool {
-        self.base == other.base && (self.marks.is_empty() || self.marks == other.marks)
+/// The four i: of all languages that fold case only Turkish tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Eye {
+    /// `i`
+    Small,
+    /// `I`
+    Capital,
+    /// `ı`
+    Dotless,
+    /// `İ`
+    Dotted,
+}
+
+/// How the letters of a literal are compared with those of a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Compare {
+    pub reading: Reading,
+    /// Whether marks that are typed may be missing.
+    pub marks: Marks,
+}
+
+/// Whether marks that a literal types must be in the text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Marks {
+    Mandatory,
+    Optional,
+}
+
+impl Compare {
+    /// Whether a letter that is typed finds one of a text: without marks it finds the letter with any marks.
+    pub fn finds(self, typed: &Glyph, other: &Glyph) -> bool {
+        let marks = match self.reading.fold {
+            Fold::All => true,
+            Fold::Strict => typed.marks == other.marks,
+            Fold::Typed => self.marks == Marks::Optional || typed.marks.is_empty() || typed.marks == other.marks,
+        };
+        typed.base == other.base && marks && self.eye(typed.eye) == self.eye(other.eye)
+    }
+
+    /// What of an i is compared.
+    fn eye(self, eye: Option<Eye>) -> Option<Eye> {
+        let eye = eye.filter(|_| self.reading.parts_i())?;
+        Some(match (eye, self.reading.turkish) {
+            (Eye::Capital, true) => Eye::Dotless,
+            (Eye::Dotted, true) => Eye::Small,
+            (Eye::Capital, false) => Eye::Small,
+            (eye, _) => eye,
+        })
     }
 }
 
@@ -164,6 +212,9 @@ fn mark(glyph: &mut Glyph, mark: char) {
         _ => false,
     };
     // Romanian is written with either.
+    if mark == DOT_ABOVE && glyph.eye == Some(Eye::Capital) {
+        glyph.eye = Some(Eye::Dotted);
+    }
     let is_comma = mark == '\u{326}' && matches!(glyph.base, 's' | 't');
     if !dropped {
         glyph.marks.push(if is_comma { CEDILLA } else { mark });
@@ -172,8 +223,9 @@ fn mark(glyph: &mut Glyph, mark: char) {
 
 /// What a character without marks is compared as.
 fn bases(letter: char) -> Vec<Glyph> {
+    let letter_as_written = letter;
     if is_combining_mark(letter) {
-        return vec![Glyph { base: letter, marks: Vec::new() }];
+        return vec![Glyph { base: letter, marks: Vec::new(), eye: None }];
     }
     // ẞ becomes ß, then SS, then ss; ı becomes I, then i.
     let small = letter.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
@@ -188,7 +240,13 @@ fn bases(letter: char) -> Vec<Glyph> {
             'ة' => ('ه', Vec::new()),
             other => (other, Vec::new()),
         };
-        Glyph { base, marks }
+        let eye = match letter_as_written {
+            'i' => Some(Eye::Small),
+            'I' => Some(Eye::Capital),
+            'ı' => Some(Eye::Dotless),
+            _ => None,
+        };
+        Glyph { base, marks, eye: eye.filter(|_| base == 'i') }
     };
     small.map(glyph).collect()
 }
@@ -199,7 +257,8 @@ mod tests {
 
     fn finds(query: &str, text: &str) -> bool {
         let (query, text) = (glyphs(query), glyphs(text));
-        query.len() == text.len() && query.iter().zip(&text).all(|(query, text)| query.finds(text))
+        let compare = Compare { reading: Reading::default(), marks: Marks::Mandatory };
+        query.len() == text.len() && query.iter().zip(&text).all(|(query, text)| compare.finds(query, text))
     }
 
     #[test]

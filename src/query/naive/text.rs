@@ -254,6 +254,32 @@ impl<'a> Text<'a> {
         hump || count || is_underscore(before) || is_underscore(after)
     }
 
+    /// The bytes of each token, and its length in half-tokens: two for a word, a part of a hashtag and an address, one
+    /// for a character of a script without spaces. Signs and punctuation are no tokens.
+    pub fn tokens(&self) -> Vec<(Range<usize>, usize)> {
+        let mut tokens: Vec<(Range<usize>, usize)> = Vec::new();
+        let mut start = 0;
+        for place in 1..=self.letters.len() {
+            let is_whole_address = |at: usize| self.letters.get(at).is_some_and(|letter| letter.address);
+            let goes_on = is_whole_address(place - 1) && is_whole_address(place);
+            let is_single = !goes_on && self.letters[start].is_unspaced() && self.parts_characters(place);
+            if goes_on || !(is_single || self.is_boundary(place) || self.is_seam(place)) {
+                continue;
+            }
+            let token = &self.letters[start..place];
+            start = place;
+            let (first, last) = (&token[0], &token[token.len() - 1]);
+            let is_word = token.iter().any(|letter| letter.word && letter.base.is_alphanumeric());
+            let halves = match first.address {
+                true => 2,
+                false if first.is_unspaced() => usize::from(first.word),
+                false => 2 * usize::from(is_word),
+            };
+            tokens.push((first.at..last.end(), halves));
+        }
+        tokens
+    }
+
     /// The end of the run of word characters from `place` on.
     pub fn run_end(&self, place: usize) -> usize {
         self.run_ends[place]
@@ -315,6 +341,10 @@ pub fn is_half_flag(letter: char) -> bool {
 
 pub fn is_hash(letter: char) -> bool {
     matches!(letter, '#' | '＃' | '﹟')
+}
+
+pub fn is_dollar(letter: char) -> bool {
+    matches!(letter, '$' | '＄' | '﹩')
 }
 
 pub fn is_at(letter: char) -> bool {

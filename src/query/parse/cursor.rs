@@ -94,6 +94,24 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Passes a word that may hold stars and question marks, and tells whether it does. A question mark that no letter
+    /// and no star follows is no part of it.
+    pub fn pass_pattern(&mut self) -> bool {
+        let mut holds_wildcard = false;
+        loop {
+            self.pass_word();
+            let marks = self.run(|letter| matches!(letter, '*' | '?'));
+            let goes_on = self.ahead(marks).is_some_and(is_word);
+            let last_star = (0..marks).rev().find(|&place| self.ahead(place) == Some('*'));
+            let taken = if goes_on { marks } else { last_star.map_or(0, |place| place + 1) };
+            self.skip(taken);
+            holds_wildcard |= taken > 0;
+            if taken == 0 || !goes_on {
+                return holds_wildcard;
+            }
+        }
+    }
+
     /// Whether an emoji, another sign that is a term, or a digit, `#` or `*` in its frame stands next.
     pub fn sees_symbol(&self) -> bool {
         let framed = |place| self.ahead(place) == Some('\u{20e3}');

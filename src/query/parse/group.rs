@@ -3,49 +3,78 @@
 
 use std::ops::Range;
 
-use crate::model::Lang;
+use super::super::pragma::Pragmas;
+use super::super::{Condition, Inflect, Keyword, Literal, LiteralKind, Node, Query, QueryError, Scope};
+use super::lex::{self, Lexed};
+use super::near::window_of_group;
+use super::token::{
+    DEPTH_MAX, Field, LEAVE_OUT, MISTAKES_MAX, Pragma, Token, TokenKind, VALUE_EXAMPLE, VALUE_MISSING, WINDOW_OF_WORD,
+    mistake,
+};
+use super::uses::Uses;
+use super::values;
 
-use super::super::{Literal, LiteralKind, Node, Query, QueryError};
-use super::token::{Field, LEAVE_OUT, MISTAKES_MAX, Token, TokenKind, VALUE_EXAMPLE, VALUE_MISSING, mistake};
-
-pub fn tree(text: &str, tokens: Vec<Token>, lints: Vec<QueryError>) -> Result<Query, QueryError> {
-    if tokens.is_empty() {
-        let instead = "Write a word, a \"phrase\", or a field as `author:ann`.";
-        return Err(mistake("empty", 0..text.len(), "This query holds no term.", Some(instead)));
-    }
-    let mut parser = Parser { text, tokens, at: 0, lints };
-    parser.remark_lower_case();
-    let part = parser.any(None)?;
-    if let Some(token) = parser.peek() {
-        return Err(missing(token.span.clone()));
-    }
+/// The tree of a text without mistakes of spelling.
+pub fn tree(text: &str, lexed: Lexed, uses: &mut Uses) -> Result<Query, QueryError> {
+    let (query, part) = parse_whole(text, lexed, Pragmas::default(), uses)?;
     if let Some(loose) = part.loose {
         let message = "Nothing here tells where to look: what is only excluded, or only a language or a source, fits \
                        nearly every post.";
         return Err(mistake("no_anchor", loose, message, Some("AND it with a word, `author:` or `site:`")));
     }
-    let mut lints = parser.lints;
+    Ok(Query { root: part.node, ..query })
+}
+
+/// The whole text, whatever its anchors: a query that lacks its tree, and the tree. It is read under `pragmas` where it
+/// has none of its own.
+pub(super) fn parse_whole(
+    text: &str,
+    lexed: Lexed,
+    pragmas: Pragmas,
+    uses: &mut Uses,
+) -> Result<(Query, Part), QueryError> {
+    let mut parser = Parser { text, tokens: lexed.tokens, at: 0, lints: lexed.lints, pragmas, uses };
+    parser.read_pragmas();
+    if parser.peek().is_none() {
+        let instead = "Write a word, a \"phrase\", or a field as `author:ann`.";
+        return Err(mistake("empty", 0..text.len(), "This query holds no term.", Some(instead)));
+    }
+    parser.remark_lower_case();
+    let part = parser.any(None)?;
+    if let Some(token) = parser.peek() {
+        return Err(missing(token.span.clone()));
+    }
+    let (pragmas, mut lints) = (parser.pragmas, parser.lints);
     lints.sort_by_key(|lint| lint.span.start);
-    Ok(Query { root: part.node, lints })
+    Ok((Query { pragmas, root: Node::All(Vec::new()), lints }, part))
 }
 
 /// A node with what is known of it.
-struct Part {
-    node: Node,
-    span: Range<usize>,
+pub(super) struct Part {
+    pub node: Node,
+    pub span: Range<usize>,
     /// The part that keeps an alternative of this node without an anchor.
-    loose: Option<Range<usize>>,
+    pub loose: Option<Range<usize>>,
     /// The same for this node's negation.
-    loose_negated: Option<Range<usize>>,
+    pub loose_negated: Option<Range<usize>>,
     /// Terms stand side by side in it, without parentheses around them.
     bare_all: bool,
 }
 
 impl Part {
-    fn leaf(node: Node, span: Range<usize>) -> Self {
-        let anchored = matches!(node, Node::Literal(_) | Node::Author(_) | Node::Site(_));
-        let loose = (!anchored).then(|| span.clone());
-        Self { node, loose, loose_negated: Some(span.clone()), span, bare_all: false }
+    pub fn leaf(node: Node, span: Range<usize>) -> Self {
+        let is_anchor = match &node {
+            Node::Field(condition) => {
+                matches!(condition, Condition::Author(_) | Condition::Site(_) | Condition::Thread(_))
+            }
+            Node::Count { min, .. } => *min > 0,
+            _ => true,
+        };
+        // What is counted to be none or few is found by what it excludes.
+        let is_negated_anchor = matches!(&node, Node::Count { min: 0, max: Some(_), .. });
+        let loose = (!is_anchor).then(|| span.clone());
+        let loose_negated = (!is_negated_anchor).then(|| span.clone());
+        Self { node, loose, loose_negated, span, bare_all: false }
     }
 
     /// All of at least one part.
@@ -57,11 +86,25 @@ impl Part {
     }
 
     /// Any of at least one part.
-    fn any(parts: Vec<Self>) -> Self {
+    pub fn any(parts: Vec<Self>) -> Self {
         Self::joined(parts, Node::Any, |parts, span| {
             let loose_negated = parts.iter().all(|part| part.loose_negated.is_some()).then_some(span);
             (parts.iter().find_map(|part| part.loose.clone()), loose_negated)
         })
+    }
+
+    /// At least so many of the parts. They can all be without an anchor, or their negations.
+    pub fn at_least(least: u32, parts: Vec<Self>, span: Range<usize>) -> Self {
+        let count = |is_loose: fn(&Self) -> bool| parts.iter().filter(|part| is_loose(part)).count();
+        let is_loose = count(|part| part.loose.is_some()) >= least as usize;
+        let is_loose_negated = count(|part| part.loose_negated.is_some()) + least as usize > parts.len();
+        Self {
+            loose: is_loose.then(|| span.clone()),
+            loose_negated: is_loose_negated.then(|| span.clone()),
+            node: Node::AtLeast(least, parts.into_iter().map(|part| part.node).collect()),
+            span,
+            bare_all: false,
+        }
     }
 
     fn joined(
@@ -88,25 +131,63 @@ impl Part {
             bare_all: false,
         }
     }
+
+    /// The same with another span, at which its anchors are told too.
+    pub fn widened(self, span: Range<usize>) -> Self {
+        let whole = |loose: Option<Range<usize>>| loose.map(|_| span.clone());
+        let (loose, loose_negated) = (whole(self.loose), whole(self.loose_negated));
+        Self { node: self.node, loose, loose_negated, span, bare_all: false }
+    }
 }
 
-struct Parser<'a> {
+pub(super) struct Parser<'a, 's> {
     text: &'a str,
     tokens: Vec<Token>,
     at: usize,
     lints: Vec<QueryError>,
+    pub pragmas: Pragmas,
+    pub uses: &'a mut Uses<'s>,
 }
 
-impl Parser<'_> {
-    fn peek(&self) -> Option<&Token> {
+impl Parser<'_, '_> {
+    fn read_pragmas(&mut self) {
+        while let Some(TokenKind::Pragma(pragma)) = self.peek().map(|token| &token.kind) {
+            match pragma.clone() {
+                Pragma::Langs(langs) => self.pragmas.langs = langs,
+                Pragma::Morph(morph) => self.pragmas.morph = Some(morph),
+                Pragma::Fold(fold) => self.pragmas.fold = fold,
+                Pragma::Zone(zone) => self.pragmas.zone = Some(zone),
+                Pragma::Strict(strict) => self.pragmas.strict = strict,
+            }
+            self.at += 1;
+        }
+    }
+
+    pub fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at)
     }
 
-    fn next_is(&self, kind: &TokenKind) -> bool {
+    /// The next token, passed, or a mistake if there is none.
+    pub fn next(&mut self) -> Result<Token, QueryError> {
+        let Some(token) = self.peek().cloned() else {
+            return Err(missing(self.tokens.last().map_or(0..0, |last| last.span.clone())));
+        };
+        self.at += 1;
+        Ok(token)
+    }
+
+    pub fn next_is(&self, kind: &TokenKind) -> bool {
         self.peek().is_some_and(|token| token.kind == *kind)
     }
 
-    fn lint(&mut self, code: &'static str, span: Range<usize>, message: &str, instead: &str) {
+    /// Passes the next token if it is this one.
+    pub fn passes(&mut self, kind: &TokenKind) -> bool {
+        let is_next = self.next_is(kind);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    pub fn lint(&mut self, code: &'static str, span: Range<usize>, message: &str, instead: &str) {
         if self.lints.len() < MISTAKES_MAX {
             self.lints.push(mistake(code, span, message, Some(instead)));
         }
@@ -135,15 +216,17 @@ impl Parser<'_> {
         }
     }
 
-    fn any(&mut self, field: Option<Field>) -> Result<Part, QueryError> {
+    pub fn any(&mut self, field: Option<Field>) -> Result<Part, QueryError> {
         let mut parts = vec![self.all(field)?];
-        while self.next_is(&TokenKind::Or) {
-            self.at += 1;
+        while self.passes(&TokenKind::Or) {
             parts.push(self.all(field)?);
         }
         if parts.len() > 1 && parts.iter().any(|part| part.bare_all) {
             let span = parts[0].span.start..parts[parts.len() - 1].span.end;
             let message = "AND, or a space, binds more tightly than OR: parentheses say which is meant.";
+            if self.pragmas.strict {
+                return Err(mistake("mixed_operators", span, message, Some("(a AND b) OR c")));
+            }
             self.lint("mixed_operators", span, message, "(a AND b) OR c");
         }
         Ok(Part::any(parts))
@@ -153,7 +236,7 @@ impl Parser<'_> {
         let mut parts = vec![self.not(field)?];
         loop {
             match self.peek().map(|token| &token.kind) {
-                None | Some(TokenKind::Or | TokenKind::Close) => break,
+                None | Some(TokenKind::Or | TokenKind::Close | TokenKind::Comma) => break,
                 Some(TokenKind::And) => self.at += 1,
                 Some(_) => {}
             }
@@ -164,41 +247,98 @@ impl Parser<'_> {
 
     fn not(&mut self, field: Option<Field>) -> Result<Part, QueryError> {
         if !self.next_is(&TokenKind::Not) {
-            return self.term(field);
+            return self.near(field);
         }
-        let start = self.tokens[self.at].span.start;
-        self.at += 1;
-        let part = self.term(field)?;
+        let start = self.next()?.span.start;
+        let part = self.near(field)?;
         let end = part.span.end;
         Ok(part.negated(start..end))
     }
 
-    fn term(&mut self, field: Option<Field>) -> Result<Part, QueryError> {
-        let Some(token) = self.peek().cloned() else {
-            return Err(missing(self.tokens.last().map_or(0..0, |last| last.span.clone())));
-        };
-        self.at += 1;
+    pub fn term(&mut self, field: Option<Field>) -> Result<Part, QueryError> {
+        let token = self.next()?;
+        if matches!(token.kind, TokenKind::Literal(..) | TokenKind::Value(_) | TokenKind::Call(_)) {
+            self.uses.count_term(&token.span)?;
+        }
         match (token.kind, field) {
-            (TokenKind::Open, _) => self.group(token.span, field),
+            (TokenKind::Open, _) => self.nested(token.span, |parser, open| parser.group(open, field)),
             (TokenKind::Field(named), None) => self.value(named, token.span),
-            (TokenKind::Value(value), Some(field)) => Ok(Part::leaf(compared(field, &value, &token.span)?, token.span)),
-            (TokenKind::Literal(kind, text), None) => {
-                let keyword = self.text[token.span.clone()].to_owned();
-                Ok(Part::leaf(Node::Literal(Literal { kind, text, keyword }), token.span))
+            (TokenKind::Scope(scope), None) => self.scope(scope, token.span),
+            (TokenKind::Call(call), None) => self.nested(token.span, |parser, name| parser.call(call, name)),
+            (TokenKind::Window(_), _) => {
+                Err(mistake("window_of_word", token.span, WINDOW_OF_WORD, Some("fuzzy(word,1)")))
             }
+            (TokenKind::Value(value), Some(field)) => {
+                let condition = values::compared(field, &value, self.pragmas.zone.as_ref(), &token.span)?;
+                Ok(Part::leaf(Node::Field(condition), token.span))
+            }
+            (TokenKind::Literal(kind, text), None) => self.literal(kind, text, token.span),
             _ => Err(missing(token.span)),
         }
+    }
+
+    /// What stands in parentheses, which may nest so deep and no deeper, through the queries that are used too.
+    fn nested(
+        &mut self,
+        open: Range<usize>,
+        read: impl FnOnce(&mut Self, Range<usize>) -> Result<Part, QueryError>,
+    ) -> Result<Part, QueryError> {
+        if self.uses.depth == DEPTH_MAX {
+            let message =
+                format!("More than {DEPTH_MAX} parentheses are open at once, with those of the queries in use.");
+            return Err(mistake("too_deep", open, message, Some("Split it into several queries.")));
+        }
+        self.uses.depth += 1;
+        let part = read(self, open)?;
+        self.uses.depth -= 1;
+        Ok(part)
+    }
+
+    fn literal(&mut self, kind: LiteralKind, text: String, span: Range<usize>) -> Result<Part, QueryError> {
+        if kind != LiteralKind::Phrase {
+            let keyword = self.keyword(kind, text, &span);
+            return Ok(Part::leaf(Node::keyword(keyword), span));
+        }
+        if let Some(TokenKind::Window(others)) = self.peek().map(|token| &token.kind) {
+            let others = *others;
+            let end = self.next()?.span.end;
+            return self.window_of_phrase(&text, others, span.start..end);
+        }
+        if text.split(' ').any(lex::is_wildcard) {
+            return Ok(Part::leaf(Node::Found(self.phrase_with_wildcards(&text)), span));
+        }
+        let keyword = self.keyword(kind, text, &span);
+        Ok(Part::leaf(Node::keyword(keyword), span))
+    }
+
+    /// A keyword of one literal, as it is written at `span`.
+    fn keyword(&self, kind: LiteralKind, text: String, span: &Range<usize>) -> Keyword {
+        let written = self.text[span.clone()].to_owned();
+        let is_bare = kind == LiteralKind::Word && !written.starts_with('=');
+        let inflects = if is_bare { self.pragmas.inflects() } else { Inflect::Never };
+        Keyword { text: written, literals: vec![self.spelling(kind, text)], inflects, forms: Vec::new() }
+    }
+
+    pub fn spelling(&self, kind: LiteralKind, text: String) -> Literal {
+        Literal { kind, text, reading: self.pragmas.reading_of(kind) }
     }
 
     /// The rest of a group that `open` began.
     fn group(&mut self, open: Range<usize>, field: Option<Field>) -> Result<Part, QueryError> {
         if self.next_is(&TokenKind::Close) {
-            let span = open.start..self.tokens[self.at].span.end;
+            let span = open.start..self.next()?.span.end;
             return Err(mistake("empty_group", span, "There is nothing between these parentheses.", Some(LEAVE_OUT)));
         }
         let part = self.any(field)?;
-        let Some(close) = self.peek().map(|token| token.span.end) else { return Err(missing(open)) };
+        let Some(close) = self.peek().filter(|token| token.kind == TokenKind::Close).map(|token| token.span.end) else {
+            return Err(missing(self.peek().map_or(open, |token| token.span.clone())));
+        };
         self.at += 1;
+        if let (Some(TokenKind::Window(others)), None) = (self.peek().map(|token| &token.kind), field) {
+            let others = *others;
+            let end = self.next()?.span.end;
+            return window_of_group(part, others, open.start..end);
+        }
         let span = open.start..close;
         let widened = |loose: Option<Range<usize>>| loose.map(|at| if at == part.span { span.clone() } else { at });
         let (loose, loose_negated) = (widened(part.loose), widened(part.loose_negated));
@@ -212,9 +352,61 @@ impl Parser<'_> {
         }
         let part = self.term(Some(field))?;
         let span = name.start..part.span.end;
-        let whole = |loose: Option<Range<usize>>| loose.map(|_| span.clone());
-        let (loose, loose_negated) = (whole(part.loose), whole(part.loose_negated));
-        Ok(Part { node: part.node, loose, loose_negated, span, bare_all: false })
+        if let Some(unfilled) = unfilled(&part.node) {
+            let message =
+                format!("No source tells `{unfilled}` yet: of every post it is unknown, so this never holds.");
+            self.lint("unfilled_field", span.clone(), &message, LEAVE_OUT);
+        }
+        Ok(part.widened(span))
+    }
+
+    /// What is searched for in some texts only.
+    fn scope(&mut self, scope: Scope, name: Range<usize>) -> Result<Part, QueryError> {
+        let wrong = |inner: &str, span: Range<usize>| {
+            let message = format!("`{}:` asks what stands in some texts; {inner} is asked beside it.", scope.name());
+            Err(mistake("wrong_scope", span, message, Some("title:(a OR b) AND lang:cs")))
+        };
+        // No parenthesis bounds how many names of texts may follow one another.
+        if let Some(inner) = self.peek().filter(|token| matches!(token.kind, TokenKind::Scope(_))) {
+            return wrong("another scope", name.start..inner.span.end);
+        }
+        let part = self.term(None)?;
+        let span = name.start..part.span.end;
+        if let Some(inner) = not_of_text(&part.node) {
+            return wrong(inner, span);
+        }
+        let is_own = matches!(scope, Scope::Title | Scope::Body);
+        let mut part = part.widened(span.clone());
+        part.node = Node::In(scope, Box::new(part.node));
+        if !is_own {
+            // Only the post's own texts are looked through for what may match.
+            (part.loose, part.loose_negated) = (Some(span.clone()), Some(span));
+        }
+        Ok(part)
+    }
+}
+
+/// The name of a field in a node that is not known of any post.
+fn unfilled(node: &Node) -> Option<String> {
+    match node {
+        Node::All(parts) | Node::Any(parts) => parts.iter().find_map(unfilled),
+        Node::Not(part) => unfilled(part),
+        Node::Field(Condition::Unfilled { field, value }) if matches!(field.as_str(), "is" | "has") => {
+            Some(format!("{field}:{value}"))
+        }
+        Node::Field(Condition::Unfilled { field, .. }) => Some(format!("{field}:")),
+        _ => None,
+    }
+}
+
+/// What of a node no text tells.
+fn not_of_text(node: &Node) -> Option<&'static str> {
+    match node {
+        Node::All(parts) | Node::Any(parts) | Node::AtLeast(_, parts) => parts.iter().find_map(not_of_text),
+        Node::Not(part) => not_of_text(part),
+        Node::Found(_) | Node::Count { .. } => None,
+        Node::In(..) => Some("another scope"),
+        Node::Field(_) => Some("a field"),
     }
 }
 
@@ -225,56 +417,17 @@ fn ends_term(kind: &TokenKind) -> bool {
 fn begins_term(kind: &TokenKind) -> bool {
     matches!(
         kind,
-        TokenKind::Literal(..) | TokenKind::Value(_) | TokenKind::Open | TokenKind::Field(_) | TokenKind::Not
+        TokenKind::Literal(..)
+            | TokenKind::Value(_)
+            | TokenKind::Open
+            | TokenKind::Field(_)
+            | TokenKind::Scope(_)
+            | TokenKind::Call(_)
+            | TokenKind::Not
     )
 }
 
-fn missing(span: Range<usize>) -> QueryError {
+pub(super) fn missing(span: Range<usize>) -> QueryError {
     let message = "A term is missing here: an operator stands between two terms, NOT before one.";
     mistake("missing_term", span, message, Some("Put a term there, or leave the operator out."))
-}
-
-/// A field and its value as a node.
-fn compared(field: Field, value: &str, span: &Range<usize>) -> Result<Node, QueryError> {
-    let value = value.trim().to_lowercase();
-    let value = if field == Field::Site { ascii_host(value) } else { value };
-    match field {
-        Field::Lang => Lang::parse(&value).map(Node::Lang).ok_or_else(|| unknown_language(&value, span)),
-        Field::Source => Ok(Node::Source(value)),
-        Field::Author => match value.trim_start_matches(['@', '＠', '﹫']).trim() {
-            "" => Err(mistake("wrong_value", span.clone(), "A handle needs a letter.", Some("author:ann"))),
-            handle => Ok(Node::Author(handle.to_owned())),
-        },
-        Field::Site if is_host(&value) => Ok(Node::Site(value)),
-        Field::Site => {
-            let (_, address) = value.split_once("://").unwrap_or(("", &value));
-            let host = address.split(['/', '?', '#', ':']).next().filter(|host| is_host(host));
-            let instead = host.map(|host| format!("site:{host}"));
-            let message = "A site is a host alone, as `example.org`: no address, no path.";
-            Err(mistake("wrong_value", span.clone(), message, instead.as_deref()))
-        }
-    }
-}
-
-fn unknown_language(value: &str, span: &Range<usize>) -> QueryError {
-    let several = value.split([',', ';', '|']).filter_map(Lang::parse).map(Lang::code).collect::<Vec<_>>();
-    let instead = (several.len() > 1).then(|| format!("lang:({})", several.join(" OR ")));
-    let known = Lang::ALL.map(Lang::code).join(" ");
-    mistake("unknown_language", span.clone(), format!("A language is one of these codes: {known}."), instead.as_deref())
-}
-
-/// A host as posts name their sites: letters beyond ASCII as IDNA spells them.
-fn ascii_host(value: String) -> String {
-    match url::Host::parse(&value) {
-        Ok(url::Host::Domain(host)) if !value.is_ascii() => host,
-        _ => value,
-    }
-}
-
-/// Labels of letters, digits and hyphens with single dots between them.
-fn is_host(value: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty() && label.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '-' | '_'))
-    };
-    value.split('.').all(label)
 }

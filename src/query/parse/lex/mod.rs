@@ -1,28 +1,35 @@
 //! A query's text to tokens. It reads every character a fixed number of times and tells all mistakes of spelling;
 //! unaware of how terms combine.
 
+mod operators;
 mod quoted;
 mod words;
 
-use super::super::{LiteralKind, QueryError};
-use super::cursor::{Cursor, has_stray_mark, is_curly_quote, is_inner, is_invisible, is_word};
-use super::token::{DEPTH_MAX, LEAVE_OUT, MISTAKES_MAX, Token, TokenKind, mistake};
+pub use operators::is_operator;
+pub(super) use operators::times;
+pub(super) use words::{is_wildcard, of_pattern};
 
-const PREFIX_LETTERS_MIN: usize = 3;
+use std::ops::Range;
+
+use super::super::{LiteralKind, QueryError};
+use super::cursor::{Cursor, has_stray_mark, is_curly_quote, is_invisible, is_word};
+use super::token::{Call, DEPTH_MAX, LEAVE_OUT, MISTAKES_MAX, Token, TokenKind, WINDOW_OF_WORD, mistake};
+
 /// Words of one phrase.
 const PHRASE_WORDS_MAX: usize = 64;
 /// Bytes of one literal or value.
 const LITERAL_BYTES_MAX: usize = 2 << 10;
 const NOTHING_QUOTED: &str = "There is no word between these quotation marks.";
-const CALLS: [&str; 7] = ["forms", "morph", "atleast", "freq", "fuzzy", "list", "use"];
-const PRAGMAS: [&str; 6] = ["dialect", "lang", "morph", "fold", "tz", "strict"];
-const WINDOW_OF_WORD: &str = "`~n` belongs to a phrase or a group, and `fuzzy(word,n)` to a word; either";
+/// Tokens that may lie between two places: what is further apart is not near.
+pub(super) const DISTANCE_MAX: u32 = 100;
 
 /// What a text was read as.
 pub struct Lexed {
     pub tokens: Vec<Token>,
     pub lints: Vec<QueryError>,
     pub mistakes: Vec<QueryError>,
+    /// The bytes of what comments say.
+    pub comments: Vec<Range<usize>>,
     #[cfg(test)]
     pub steps: usize,
 }
@@ -33,6 +40,7 @@ pub fn lex(text: &str) -> Lexed {
         tokens: Vec::new(),
         lints: Vec::new(),
         mistakes: Vec::new(),
+        comments: Vec::new(),
         groups: Vec::new(),
     };
     while let Some(letter) = lexer.cursor.peek() {
@@ -47,8 +55,19 @@ pub fn lex(text: &str) -> Lexed {
 /// An open parenthesis.
 struct Group {
     start: usize,
-    /// It follows a field: what it holds are values.
-    values: bool,
+    holds: Holds,
+}
+
+/// What stands in a group.
+#[derive(Clone, Copy, PartialEq)]
+enum Holds {
+    Terms,
+    /// It follows a field.
+    Values,
+    /// What follows a field without a parenthesis; in a call a comma ends it.
+    OneValue,
+    /// What a call is given, parted by commas.
+    Arguments(Call),
 }
 
 struct Lexer<'a> {
@@ -56,10 +75,11 @@ struct Lexer<'a> {
     tokens: Vec<Token>,
     lints: Vec<QueryError>,
     mistakes: Vec<QueryError>,
+    comments: Vec<Range<usize>>,
     groups: Vec<Group>,
 }
 
-/// What `~n` may follow directly, and then belongs to.
+/// Behind what `~n` is never a value.
 fn closes_term(letter: char) -> bool {
     matches!(letter, '"' | ')' | '}') || is_curly_quote(letter)
 }
@@ -72,8 +92,8 @@ impl Lexer<'_> {
         match letter {
             _ if letter.is_whitespace() || is_invisible(letter) => self.cursor.skip(1),
             '<' if self.cursor.sees("<<<") => self.comment(start),
-            '/' if line_or_gap && self.cursor.sees("//") => self.cursor.skip_while(|letter| letter != '\n'),
-            '(' => self.open(start, self.in_values()),
+            '/' if line_or_gap && self.cursor.sees("//") => self.line_comment(),
+            '(' => self.open(start, if self.in_values() { Holds::Values } else { Holds::Terms }),
             ')' => self.close(start),
             '"' => self.phrase(start),
             _ if is_curly_quote(letter) => self.phrase(start),
@@ -83,10 +103,11 @@ impl Lexer<'_> {
             '+' if self.cursor.sees("+\"") => self.raw(start),
             '~' if !self.in_values() || self.cursor.behind().is_some_and(closes_term) => self.tilde(start),
             _ if self.in_values() => self.value(start),
+            ',' if self.in_call() => self.comma(start),
             '?' => self.question_mark(start),
-            '*' => self.wildcard(start),
             '$' if self.cursor.ahead(1).is_some_and(char::is_alphabetic) => self.ticker(start),
             _ if self.cursor.sees_symbol() => self.symbol(start),
+            '*' => self.word(start, 0),
             '#' | '＃' | '﹟' => self.hashtag(start),
             '@' | '＠' | '﹫' => self.name(start),
             '=' if self.cursor.ahead(1).is_some_and(is_word) => self.word(start, 1),
@@ -106,13 +127,23 @@ impl Lexer<'_> {
             tokens: self.tokens,
             lints: self.lints,
             mistakes: self.mistakes,
+            comments: self.comments,
             #[cfg(test)]
             steps: self.cursor.steps(),
         }
     }
 
     fn in_values(&self) -> bool {
-        self.groups.last().is_some_and(|group| group.values)
+        self.groups.last().is_some_and(|group| matches!(group.holds, Holds::Values | Holds::OneValue))
+    }
+
+    fn in_call(&self) -> bool {
+        self.groups.last().is_some_and(|group| matches!(group.holds, Holds::Arguments(_)))
+    }
+
+    fn comma(&mut self, start: usize) {
+        self.cursor.skip(1);
+        self.token(start, TokenKind::Comma);
     }
 
     fn token(&mut self, start: usize, kind: TokenKind) {
@@ -125,16 +156,14 @@ impl Lexer<'_> {
             let message = format!("One term holds at most {LITERAL_BYTES_MAX} bytes; this one has {}.", text.len());
             return self.wrong("literal_too_long", start, message, Some("Shorten it, or AND several shorter terms."));
         }
-        if kind != LiteralKind::Symbol && has_stray_mark(text) {
+        if self.in_values() {
+            return self.token(start, TokenKind::Value(text.to_owned()));
+        }
+        if kind != LiteralKind::Symbol && has_stray_mark(text.trim_matches(['*', '?'])) {
             let message = "A mark stands upon a letter, and here one begins a word.";
             return self.wrong("stray_character", start, message, Some(LEAVE_OUT));
         }
-        let kind = if self.in_values() {
-            TokenKind::Value(text.to_owned())
-        } else {
-            TokenKind::Literal(kind, text.to_owned())
-        };
-        self.token(start, kind);
+        self.token(start, TokenKind::Literal(kind, text.to_owned()));
     }
 
     fn wrong(&mut self, code: &'static str, start: usize, message: impl Into<String>, instead: Option<&str>) {
@@ -151,7 +180,7 @@ impl Lexer<'_> {
         self.wrong("not_built", start, format!("{what} cannot be asked yet."), instead.or(Some(LEAVE_OUT)));
     }
 
-    fn open(&mut self, start: usize, values: bool) {
+    fn open(&mut self, start: usize, holds: Holds) {
         self.cursor.skip(1);
         if self.groups.len() == DEPTH_MAX {
             let message = format!("More than {DEPTH_MAX} parentheses are open at once.");
@@ -160,26 +189,43 @@ impl Lexer<'_> {
             self.cursor.skip_while(|_| true);
             return;
         }
-        self.token(start, TokenKind::Open);
-        self.groups.push(Group { start, values });
+        match holds {
+            Holds::Arguments(call) => self.token(start, TokenKind::Call(call)),
+            Holds::Terms | Holds::Values | Holds::OneValue => self.token(start, TokenKind::Open),
+        }
+        self.groups.push(Group { start, holds });
     }
 
     fn close(&mut self, start: usize) {
         self.cursor.skip(1);
-        if self.groups.pop().is_none() {
+        let group = self.groups.pop();
+        if group.is_none() {
             self.wrong("unbalanced_parenthesis", start, "This parenthesis was never opened.", Some(LEAVE_OUT));
         }
         self.token(start, TokenKind::Close);
+        if group.is_some_and(|group| group.holds == Holds::Arguments(Call::Freq)) {
+            self.times(start);
+        }
     }
 
     fn comment(&mut self, start: usize) {
+        self.cursor.skip("<<<".len());
+        let inside = self.cursor.offset();
         while self.cursor.peek().is_some() && !self.cursor.sees(">>>") {
             self.cursor.skip(1);
         }
         if self.cursor.peek().is_none() {
             return self.wrong("unbalanced_comment", start, "This comment is never closed.", Some(">>>"));
         }
-        self.cursor.skip(3);
+        self.comments.push(self.cursor.since(inside));
+        self.cursor.skip(">>>".len());
+    }
+
+    fn line_comment(&mut self) {
+        self.cursor.skip("//".len());
+        let inside = self.cursor.offset();
+        self.cursor.skip_while(|letter| letter != '\n');
+        self.comments.push(self.cursor.since(inside));
     }
 
     fn minus(&mut self, start: usize) {
@@ -221,23 +267,23 @@ impl Lexer<'_> {
 
     /// The words of a phrase: between them stands whatever is no word.
     fn words_of_phrase(&mut self, start: usize, inside: usize, text: &str) {
-        let quoted = quoted::read(text);
-        for wildcard in quoted.wildcards {
-            let plain = text[wildcard.clone()].replace(['*', '?'], "");
-            let span = inside + wildcard.start..inside + wildcard.end;
-            let message = "A wildcard inside quotation marks cannot be asked yet.";
-            self.mistakes.push(mistake("not_built", span, message, Some(&plain)));
-        }
-        if quoted.words.is_empty() {
+        let words = quoted::read(text);
+        if words.is_empty() {
             let exact = format!("{{{}}}", text.trim());
             return self.wrong("empty_quote", start, NOTHING_QUOTED, Some(&exact));
         }
-        if quoted.words.len() > PHRASE_WORDS_MAX {
-            let message =
-                format!("A phrase holds at most {PHRASE_WORDS_MAX} words; this one has {}.", quoted.words.len());
+        if words.len() > PHRASE_WORDS_MAX {
+            let message = format!("A phrase holds at most {PHRASE_WORDS_MAX} words; this one has {}.", words.len());
             return self.wrong("too_many_words", start, message, Some("AND several shorter phrases."));
         }
-        self.literal(start, LiteralKind::Phrase, &quoted.words.join(" "));
+        for (place, word) in words.iter().filter(|(_, word)| is_wildcard(word)) {
+            if let Some(plain) = words::too_short(word) {
+                let span = inside + place..inside + place + word.len();
+                self.mistakes.push(mistake("wildcard_too_short", span, words::SHORT, Some(&plain)));
+            }
+        }
+        let words: Vec<&str> = words.into_iter().map(|(_, word)| word).collect();
+        self.literal(start, LiteralKind::Phrase, &words.join(" "));
     }
 
     /// `{…}` or `++"…"`: what stands between `opening` characters and `end`.
@@ -260,46 +306,60 @@ impl Lexer<'_> {
         self.literal(start, LiteralKind::Exact, text);
     }
 
+    /// `+"…"`: what stands between the quotation marks, with its punctuation.
     fn raw(&mut self, start: usize) {
         self.cursor.skip(2);
+        let inside = self.cursor.offset();
         self.cursor.skip_while(|letter| letter != '"');
+        let text = &self.cursor.text[self.cursor.since(inside)];
+        if self.cursor.peek().is_none() {
+            return self.wrong("unbalanced_quote", start, "This quotation mark is never closed.", Some("\""));
+        }
         self.cursor.skip(1);
-        let exact = format!("+{}", &self.cursor.text[self.cursor.since(start)]);
-        self.not_built(start, "A phrase with its punctuation (`+\"…\"`)", Some(&exact));
+        if text.trim().is_empty() {
+            return self.wrong("empty_quote", start, NOTHING_QUOTED, Some("Put a word between them."));
+        }
+        self.literal(start, LiteralKind::Raw, text.trim());
     }
 
+    /// `~n` behind a phrase or a group.
     fn tilde(&mut self, start: usize) {
-        let after_word = self.tokens.last().is_some_and(|token| {
-            token.span.end == start
-                && matches!(token.kind, TokenKind::Literal(LiteralKind::Word | LiteralKind::Prefix, _))
+        let is_behind = self.tokens.last().is_some_and(|last| {
+            last.span.end == start && matches!(last.kind, TokenKind::Literal(LiteralKind::Phrase, _) | TokenKind::Close)
         });
         self.cursor.skip(1);
+        let digits = self.cursor.offset();
         self.cursor.skip_while(|letter| letter.is_ascii_digit());
-        if after_word {
-            return self.not_built(start, WINDOW_OF_WORD, Some(""));
+        let others = self.cursor.text[self.cursor.since(digits)].parse().ok().filter(|others| *others <= DISTANCE_MAX);
+        if !is_behind {
+            return self.wrong("window_of_word", start, WINDOW_OF_WORD, Some("fuzzy(word,1)"));
         }
-        self.not_built(start, "Words within a window (`~n`)", Some(""));
+        let Some(others) = others else {
+            let message = format!("A window is a number of other tokens up to {DISTANCE_MAX}.");
+            return self.wrong("wrong_distance", start, message, Some("~5"));
+        };
+        self.token(start, TokenKind::Window(others));
     }
 
     fn question_mark(&mut self, start: usize) {
-        if self.cursor.ahead(1).is_some_and(|letter| is_word(letter) || letter == '*') {
-            return self.wildcard(start);
+        let marks = self.cursor.run(|letter| matches!(letter, '*' | '?'));
+        if self.cursor.ahead(marks).is_some_and(is_word) {
+            return self.word(start, 0);
         }
-        self.cursor.skip(1);
+        self.cursor.skip_while(|letter| letter == '?');
         self.lint("question_mark", start, "A question mark at the end of a term is not searched for.", Some(""));
-    }
-
-    /// Any wildcard that is not the end of a word: the whole token is passed.
-    fn wildcard(&mut self, start: usize) {
-        self.cursor.skip_while(|letter| is_word(letter) || is_inner(letter) || matches!(letter, '*' | '?'));
-        self.not_built(start, "A wildcard at the start of a word or inside it", Some("word*"));
     }
 
     fn ticker(&mut self, start: usize) {
         self.cursor.skip(1);
+        let inside = self.cursor.offset();
         self.cursor.skip_while(is_word);
-        let exact = format!("{{{}}}", &self.cursor.text[self.cursor.since(start)]);
-        self.not_built(start, "A ticker (`$tick`)", Some(&exact));
+        while self.cursor.peek() == Some('.') && self.cursor.ahead(1).is_some_and(is_word) {
+            self.cursor.skip(1);
+            self.cursor.skip_while(is_word);
+        }
+        let text = &self.cursor.text[self.cursor.since(inside)];
+        self.literal(start, LiteralKind::Ticker, text);
     }
 
     fn symbol(&mut self, start: usize) {
