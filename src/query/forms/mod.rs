@@ -9,7 +9,7 @@ mod pattern;
 mod script;
 mod table;
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 pub use frequent::is_frequent;
 
@@ -71,16 +71,15 @@ impl Language {
         Self::ALL.into_iter().find(|language| language.code() == code).unwrap_or(Self::Plain)
     }
 
+    /// Read when it is first asked for.
     fn table(self) -> &'static Table {
-        &TABLES[self as usize]
+        let read = || Table::parse(self.texts()).expect("every table is read by a test");
+        TABLES[self as usize].get_or_init(read)
     }
 }
 
 /// In the order of `Language::ALL`.
-static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
-    let read = |language: Language| Table::parse(language.texts()).expect("every table is read by a test");
-    Language::ALL.into_iter().map(read).collect()
-});
+static TABLES: [OnceLock<Table>; Language::ALL.len()] = [const { OnceLock::new() }; Language::ALL.len()];
 
 /// Which words are inflected, and how widely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
