@@ -38,6 +38,8 @@ enum Piece {
     Follow(char),
     Change(String),
     Captured(usize),
+    /// Says that the ending is of the plural; puts on nothing.
+    Plural,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -60,11 +62,16 @@ impl Ending {
                 Piece::Letter(letter) => grown(words, |_| vec![vec![*letter]]),
                 Piece::Captured(number) => grown(words, |_| vec![captured.get(*number).cloned().unwrap_or_default()]),
                 Piece::Follow(letter) => grown(words, |word| names.followers[letter].after(word)),
+                Piece::Plural => words,
                 Piece::Change(name) => words.iter().flat_map(|word| changed(word, &names.changes[name])).collect(),
             };
             words.truncate(BRANCHES_MAX);
         }
         words
+    }
+
+    pub(super) fn is_plural(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Plural))
     }
 
     pub(super) fn captures(&self) -> usize {
@@ -97,10 +104,15 @@ impl Follower {
     }
 }
 
-/// All endings that an expression stands for: `(lar)?(da|dan) @case <soft>e ~`.
+/// All endings that an expression stands for: `(lar)?(da|dan) @case <soft>e ~`. Those after a `/` are of the plural.
 pub(super) fn expand(text: &str, names: &Names) -> Result<Vec<Ending>, String> {
-    let mut found = Vec::new();
+    let mut found: Vec<Ending> = Vec::new();
+    let mut singular = None;
     for term in text.split_whitespace() {
+        if term == "/" {
+            singular.get_or_insert(found.len());
+            continue;
+        }
         let mut reader = Reader { rest: term, names, depth: 0 };
         found.extend(reader.choices()?);
         if !reader.rest.is_empty() {
@@ -109,6 +121,9 @@ pub(super) fn expand(text: &str, names: &Names) -> Result<Vec<Ending>, String> {
         if found.len() > ENDINGS_MAX {
             return Err(format!("more than {ENDINGS_MAX} endings"));
         }
+    }
+    for ending in found.iter_mut().skip(singular.unwrap_or(usize::MAX)) {
+        ending.0.push(Piece::Plural);
     }
     Ok(found)
 }

@@ -1,13 +1,23 @@
-//! One word and the rules that take it. Unaware of frequent words and of bounds.
+//! One word and the rules that take it. Unaware of bounds.
 
 use super::case::Written;
+use super::frequent::rank;
 use super::table::{Rule, Scope, Table};
 use super::{Language, Morph};
 
 pub(super) struct Inflection {
+    language: Language,
     table: &'static Table,
     written: Written,
     scope: Scope,
+}
+
+/// Which forms would find ordinary words and not the name.
+struct Refusal {
+    /// Those of the plural, where the name is an ordinary word itself.
+    plural: bool,
+    /// Those among so many of the most frequent words.
+    ranks: usize,
 }
 
 impl Inflection {
@@ -19,7 +29,7 @@ impl Inflection {
             Morph::Names => Scope::Names,
             Morph::Full => Scope::Nouns,
         };
-        Self { table, written, scope }
+        Self { language, table, written, scope }
     }
 
     /// In the order of the table, in both scripts of a language that has two; the same form may come twice.
@@ -35,16 +45,31 @@ impl Inflection {
     }
 
     fn inflect(&self, word: &[char]) -> Vec<Vec<char>> {
+        let refusal = self.refusal(word);
         let mut found = Vec::new();
         for rule in self.rules(word) {
             let Some(taken) = rule.pattern.take(word) else { continue };
+            let endings = rule.endings.iter().filter(|end| !(refusal.plural && end.is_plural()));
             let stem = &word[..taken.stem];
-            found.extend(rule.endings.iter().flat_map(|end| end.put_on(stem, &taken.captured, &self.table.names)));
+            found.extend(endings.flat_map(|end| end.put_on(stem, &taken.captured, &self.table.names)));
             if !rule.goes_on {
                 break;
             }
         }
-        found.iter().map(|form| self.table.spelling.rewrite(form)).collect()
+        let spelled = found.iter().map(|form| self.table.spelling.rewrite(form));
+        spelled.filter(|form| self.rank(form).is_none_or(|rank| rank >= refusal.ranks)).collect()
+    }
+
+    fn refusal(&self, word: &[char]) -> Refusal {
+        match (self.rank(word).is_some(), self.scope) {
+            (true, Scope::Nouns) => Refusal { plural: false, ranks: 0 },
+            (true, _) => Refusal { plural: true, ranks: self.table.ordinary_forms.unwrap_or(usize::MAX) },
+            (false, _) => Refusal { plural: false, ranks: usize::MAX },
+        }
+    }
+
+    fn rank(&self, form: &[char]) -> Option<usize> {
+        rank(&form.iter().collect::<String>(), self.language.code())
     }
 
     /// Those that may take the word, a rule for the word itself before all others.

@@ -100,7 +100,8 @@ impl Morph {
 /// The forms of a word: the word itself first, then in the order of the table, none twice, at most `FORMS_MAX`.
 ///
 /// A text of several words has its base form only: each of its words is asked for alone. Of parts joined by hyphens the
-/// last is inflected.
+/// last is inflected. A form that is a frequent word of the language is left out, for it would find that word and not the
+/// name; an ordinary word keeps its own.
 pub fn forms(word: &str, language: Language, morph: Morph) -> Vec<String> {
     if word.chars().nth(WORD_CHARS_MAX).is_some() || word.contains(char::is_whitespace) {
         return vec![word.to_owned()];
@@ -110,7 +111,7 @@ pub fn forms(word: &str, language: Language, morph: Morph) -> Vec<String> {
     let mut found = vec![word.to_owned()];
     for form in Inflection::new(last, language, morph).forms() {
         let form = format!("{head}{form}");
-        if found.len() < FORMS_MAX && !found.contains(&form) && !is_frequent(&form, language.code()) {
+        if found.len() < FORMS_MAX && !found.contains(&form) {
             found.push(form);
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Table {
     pub(super) script: Option<Script>,
     /// Whether the small letter of `I` is `ı`.
     pub(super) dotless: bool,
+    /// How many of the most frequent words are refused as forms of a name that is an ordinary word; all where it is not said.
+    pub(super) ordinary_forms: Option<usize>,
     classes: Classes,
 }
 
@@ -111,6 +113,9 @@ impl Table {
     fn option(&mut self, name: &str, value: &str) -> Result<(), String> {
         match (name, value) {
             ("small-i", "dotless") => self.dotless = true,
+            ("ordinary-forms", count) => {
+                self.ordinary_forms = Some(count.parse().map_err(|_| format!("`{count}` is no number"))?);
+            }
             _ => return Err(format!("no option `{name} = {value}`")),
         }
         Ok(())
