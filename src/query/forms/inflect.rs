@@ -61,10 +61,11 @@ impl Inflection {
     }
 
     fn refusal(&self, word: &[char]) -> Refusal {
-        match (self.rank(word).is_some(), self.scope) {
-            (true, Scope::Nouns) => Refusal { plural: false, ranks: 0 },
-            (true, _) => Refusal { plural: true, ranks: self.table.ordinary_forms.unwrap_or(usize::MAX) },
-            (false, _) => Refusal { plural: false, ranks: usize::MAX },
+        match self.scope {
+            // What is looked for is a word of the language: so are its forms.
+            Scope::Nouns => Refusal { plural: false, ranks: 0 },
+            _ if self.rank(word).is_none() => Refusal { plural: false, ranks: usize::MAX },
+            _ => Refusal { plural: true, ranks: self.table.ordinary_forms.unwrap_or(usize::MAX) },
         }
     }
 
