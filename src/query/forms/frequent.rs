@@ -39,10 +39,14 @@ mod tests {
 
     #[test]
     fn ordinary_words_are_frequent_and_names_are_not() {
-        for (word, code) in [("práce", "cs"), ("mają", "pl"), ("жизни", "ru"), ("arbeiten", "de"), ("kuća", "sr"), ("ve", "tr")] {
+        for (word, code) in
+            [("práce", "cs"), ("mają", "pl"), ("жизни", "ru"), ("arbeiten", "de"), ("kuća", "sr"), ("ve", "tr")]
+        {
             assert!(is_frequent(word, code), "{word}");
         }
-        for (word, code) in [("praha", "cs"), ("praze", "cs"), ("warszawie", "pl"), ("путина", "ru"), ("работа", "cs"), ("in", "xx")] {
+        for (word, code) in
+            [("praha", "cs"), ("praze", "cs"), ("warszawie", "pl"), ("путина", "ru"), ("работа", "cs"), ("in", "xx")]
+        {
             assert!(!is_frequent(word, code), "{word}");
         }
     }

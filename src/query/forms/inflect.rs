@@ -3,7 +3,7 @@
 use super::case::Written;
 use super::frequent::rank;
 use super::table::{Rule, Scope, Table};
-use super::{Language, Morph};
+use super::{Accepted, Form, Language, Morph};
 
 pub(super) struct Inflection {
     language: Language,
@@ -12,7 +12,7 @@ pub(super) struct Inflection {
     scope: Scope,
 }
 
-/// Which forms would find ordinary words and not the name.
+/// Which forms would find ordinary words rather than the name, if they were accepted in lower case.
 struct Refusal {
     /// Those of the plural, where the name is an ordinary word itself.
     plural: bool,
@@ -33,31 +33,41 @@ impl Inflection {
     }
 
     /// In the order of the table, in both scripts of a language that has two; the same form may come twice.
-    pub(super) fn forms(&self) -> Vec<String> {
+    pub(super) fn forms(&self) -> Vec<Form> {
         let word = &self.written.lower;
         let Some(script) = &self.table.script else {
-            return self.inflect(word).iter().map(|form| self.written.restore(form)).collect();
+            let forms = self.inflect(word).into_iter();
+            return forms.map(|(form, accepted)| Form { text: self.written.restore(&form), accepted }).collect();
         };
-        let mut forms = vec![script.to_left(word)];
-        forms.extend(self.inflect(&forms[0]));
-        let in_both = |form: &Vec<char>| [form.clone(), script.to_right(form)];
-        forms.iter().flat_map(in_both).map(|form| self.written.restore(&form)).collect()
+        let word = script.to_left(word);
+        let mut forms = self.inflect(&word);
+        forms.insert(0, (word, Accepted::InAnyCase));
+        let in_both = |(form, accepted): &(Vec<char>, Accepted)| {
+            [form.clone(), script.to_right(form)]
+                .map(|form| Form { text: self.written.restore(&form), accepted: *accepted })
+        };
+        forms.iter().flat_map(in_both).collect()
     }
 
-    fn inflect(&self, word: &[char]) -> Vec<Vec<char>> {
+    fn inflect(&self, word: &[char]) -> Vec<(Vec<char>, Accepted)> {
         let refusal = self.refusal(word);
         let mut found = Vec::new();
         for rule in self.rules(word) {
             let Some(taken) = rule.pattern.take(word) else { continue };
-            let endings = rule.endings.iter().filter(|end| !(refusal.plural && end.is_plural()));
             let stem = &word[..taken.stem];
-            found.extend(endings.flat_map(|end| end.put_on(stem, &taken.captured, &self.table.names)));
+            for ending in &rule.endings {
+                for form in ending.put_on(stem, &taken.captured, &self.table.names) {
+                    let form = self.table.spelling.rewrite(&form);
+                    let is_refused = (refusal.plural && ending.is_plural())
+                        || self.rank(&form).is_some_and(|rank| rank < refusal.ranks);
+                    found.push((form, if is_refused { Accepted::Capitalised } else { Accepted::InAnyCase }));
+                }
+            }
             if !rule.goes_on {
                 break;
             }
         }
-        let spelled = found.iter().map(|form| self.table.spelling.rewrite(form));
-        spelled.filter(|form| self.rank(form).is_none_or(|rank| rank >= refusal.ranks)).collect()
+        found
     }
 
     fn refusal(&self, word: &[char]) -> Refusal {

@@ -97,22 +97,41 @@ impl Morph {
     }
 }
 
+/// One form of a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// With the capitals of the word that it is a form of.
+    pub text: String,
+    pub accepted: Accepted,
+}
+
+/// How a form must be written in a text to be taken for the word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    InAnyCase,
+    /// With a capital: in lower case it is an ordinary word of the language.
+    Capitalised,
+}
+
 /// The forms of a word: the word itself first, then in the order of the table, none twice, at most `FORMS_MAX`.
 ///
 /// A text of several words has its base form only: each of its words is asked for alone. Of parts joined by hyphens the
-/// last is inflected. A form that is a frequent word of the language is left out, for it would find that word and not the
-/// name; an ordinary word keeps its own.
-pub fn forms(word: &str, language: Language, morph: Morph) -> Vec<String> {
+/// last is inflected. A form that looks like an ordinary word of the language is accepted only with a capital, unless what
+/// is inflected is such a word itself.
+pub fn forms(word: &str, language: Language, morph: Morph) -> Vec<Form> {
+    let base = Form { text: word.to_owned(), accepted: Accepted::InAnyCase };
     if word.chars().nth(WORD_CHARS_MAX).is_some() || word.contains(char::is_whitespace) {
-        return vec![word.to_owned()];
+        return vec![base];
     }
     let joint = word.rfind(['-', '‐', '‑']).map_or(0, |at| at + word[at..].chars().next().map_or(0, char::len_utf8));
     let (head, last) = word.split_at(joint);
-    let mut found = vec![word.to_owned()];
+    let mut found = vec![base];
     for form in Inflection::new(last, language, morph).forms() {
-        let form = format!("{head}{form}");
-        if found.len() < FORMS_MAX && !found.contains(&form) {
-            found.push(form);
+        let form = Form { text: format!("{head}{}", form.text), ..form };
+        match found.iter().position(|known| known.text == form.text) {
+            Some(at) if form.accepted == Accepted::InAnyCase => found[at].accepted = form.accepted,
+            None if found.len() < FORMS_MAX => found.push(form),
+            _ => {}
         }
     }
     found
