@@ -38,8 +38,17 @@ enum Piece {
     Follow(char),
     Change(String),
     Captured(usize),
-    /// Says that the ending is of the plural; puts on nothing.
+    /// Says something of the ending; puts on nothing.
+    Note(Note),
+}
+
+/// What the table says of endings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Note {
+    /// After `/`.
     Plural,
+    /// After `!`: as of an ordinary word, whatever the word is.
+    Ordinary,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,7 +71,7 @@ impl Ending {
                 Piece::Letter(letter) => grown(words, |_| vec![vec![*letter]]),
                 Piece::Captured(number) => grown(words, |_| vec![captured.get(*number).cloned().unwrap_or_default()]),
                 Piece::Follow(letter) => grown(words, |word| names.followers[letter].after(word)),
-                Piece::Plural => words,
+                Piece::Note(_) => words,
                 Piece::Change(name) => words.iter().flat_map(|word| changed(word, &names.changes[name])).collect(),
             };
             words.truncate(BRANCHES_MAX);
@@ -70,8 +79,8 @@ impl Ending {
         words
     }
 
-    pub(super) fn is_plural(&self) -> bool {
-        self.0.iter().any(|piece| matches!(piece, Piece::Plural))
+    pub(super) fn has(&self, note: Note) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Note(said) if *said == note))
     }
 
     pub(super) fn captures(&self) -> usize {
@@ -104,26 +113,26 @@ impl Follower {
     }
 }
 
-/// All endings that an expression stands for: `(lar)?(da|dan) @case <soft>e ~`. Those after a `/` are of the plural.
+/// All endings that an expression stands for: `(lar)?(da|dan) @case <soft>e ~`. Those after a `/` are of the plural, those
+/// after a `!` as of an ordinary word.
 pub(super) fn expand(text: &str, names: &Names) -> Result<Vec<Ending>, String> {
     let mut found: Vec<Ending> = Vec::new();
-    let mut singular = None;
+    let mut notes = Vec::new();
     for term in text.split_whitespace() {
-        if term == "/" {
-            singular.get_or_insert(found.len());
-            continue;
-        }
-        let mut reader = Reader { rest: term, names, depth: 0 };
-        found.extend(reader.choices()?);
-        if !reader.rest.is_empty() {
-            return Err(format!("`{}` cannot stand in `{term}`", reader.rest));
+        match term {
+            "/" => notes.push(Piece::Note(Note::Plural)),
+            "!" => notes.push(Piece::Note(Note::Ordinary)),
+            _ => {
+                let mut reader = Reader { rest: term, names, depth: 0 };
+                found.extend(reader.choices()?.into_iter().map(|ending| Ending([&ending.0[..], &notes].concat())));
+                if !reader.rest.is_empty() {
+                    return Err(format!("`{}` cannot stand in `{term}`", reader.rest));
+                }
+            }
         }
         if found.len() > ENDINGS_MAX {
             return Err(format!("more than {ENDINGS_MAX} endings"));
         }
-    }
-    for ending in found.iter_mut().skip(singular.unwrap_or(usize::MAX)) {
-        ending.0.push(Piece::Plural);
     }
     Ok(found)
 }

@@ -1,6 +1,7 @@
 //! One word and the rules that take it. Unaware of bounds.
 
 use super::case::Written;
+use super::ending::Note;
 use super::frequent::rank;
 use super::table::{Rule, Scope, Table};
 use super::{Accepted, Form, Language, Morph};
@@ -58,7 +59,8 @@ impl Inflection {
             for ending in &rule.endings {
                 for form in ending.put_on(stem, &taken.captured, &self.table.names) {
                     let form = self.table.spelling.rewrite(&form);
-                    let is_refused = (refusal.plural && ending.is_plural())
+                    let is_refused = ending.has(Note::Ordinary)
+                        || (refusal.plural && ending.has(Note::Plural))
                         || self.rank(&form).is_some_and(|rank| rank < refusal.ranks);
                     found.push((form, if is_refused { Accepted::Capitalised } else { Accepted::InAnyCase }));
                 }
