@@ -12,22 +12,23 @@ macro_rules! lists {
 }
 
 lists! {
-    "bg" "cs" "da" "de" "el" "en" "es" "et" "fi" "fr" "hr" "hu" "it" "lt" "lv" "nl" "no" "pl" "pt" "ro" "ru" "sk" "sl" "sr"
-    "sv" "tr" "uk"
+    "bg" "cs" "da" "de" "el" "en" "es" "et" "fi" "fr" "hr" "hu" "it" "lt" "lv" "nl" "no" "pl" "pt" "ro" "ru" "sk" "sl" "sv"
+    "tr" "uk"
 }
 
 /// In the order of `CODES`, each read when it is first asked for.
 static LISTS: [OnceLock<HashMap<&'static str, usize>>; CODES.len()] = [const { OnceLock::new() }; CODES.len()];
 
 /// Whether a word is one of the frequent words of a language that are written in lower case, by its ISO 639-1 code.
-/// The word is given in lower case with its marks; of a language without a list, no word is frequent. Serbian has its
-/// list in Latin letters.
+/// The word is given in lower case with its marks; of a language without a list, no word is frequent. Serbian has the
+/// list of Croatian, in Latin letters.
 pub fn is_frequent(word: &str, code: &str) -> bool {
     rank(word, code).is_some()
 }
 
 /// The place of a word among the frequent words of a language, from 0, the most frequent.
 pub(super) fn rank(word: &str, code: &str) -> Option<usize> {
+    let code = if code == "sr" { "hr" } else { code };
     let at = CODES.iter().position(|known| *known == code)?;
     let read = || TEXTS[at].split_whitespace().enumerate().map(|(rank, word)| (word, rank)).collect();
     LISTS[at].get_or_init(read).get(word).copied()

@@ -18,9 +18,9 @@ from pathlib import Path
 import msgpack
 
 LISTS = dict(bg="bg", cs="cs", da="da", de="de", el="el", en="en", es="es", et=None, fi="fi", fr="fr", hr="sh", hu="hu", it="it",
-             lt="lt", lv="lv", nl="nl", no="nb", pl="pl", pt="pt", ro="ro", ru="ru", sk="sk", sl="sl", sr="sh", sv="sv", tr="tr", uk="uk")
+             lt="lt", lv="lv", nl="nl", no="nb", pl="pl", pt="pt", ro="ro", ru="ru", sk="sk", sl="sl", sv="sv", tr="tr", uk="uk")
 HUNSPELL = dict(bg="bg_BG", cs="cs_CZ", de="de_DE", el="el_GR", hr="hr_HR", hu="hu_HU", lt="lt_LT", lv="lv_LV", pl="pl_PL", ro="ro_RO",
-                ru="ru_RU", sk="sk_SK", sl="sl_SI", sr="hr_HR", tr="tr_TR", uk="uk_UA")
+                ru="ru_RU", sk="sk_SK", sl="sl_SI", tr="tr_TR", uk="uk_UA")
 WORDS_MAX = 4000
 # Origins whose words are counted.
 FREE = ("voice", "lo-help", "lo-l10n")
@@ -47,16 +47,16 @@ def read_sentences(path):
     small, capital, free = defaultdict(Counter), defaultdict(Counter), defaultdict(Counter)
     for line in open(path, encoding="utf-8"):
         lang, origin, text = line.rstrip("\n").split("\t", 2)
-        if lang not in LISTS: continue
+        # Serbian shares the list of Croatian.
+        code = "hr" if lang == "sr" else lang
+        if code not in LISTS: continue
         for number, match in enumerate(WORD.finditer(text)):
             word = match.group()
-            key = lower(word, lang)
-            for code in ("hr", "sr") if lang in ("hr", "sr") else (lang,):
-                key = latin(key) if code in ("hr", "sr") else key
-                if word == word.lower():
-                    small[code][key] += 1
-                    free[code][key] += origin in FREE
-                elif number: capital[code][key] += 1
+            key = latin(lower(word, lang)) if code == "hr" else lower(word, lang)
+            if word == word.lower():
+                small[code][key] += 1
+                free[code][key] += origin in FREE
+            elif number: capital[code][key] += 1
     return small, capital, free
 
 
