@@ -369,7 +369,6 @@ impl Counted {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,7 +390,10 @@ mod tests {
     fn why_tells_the_parts_that_hold_and_the_nearest_miss() {
         let post = "Vellano is slow, and there is once again a long outage";
         let text = told(|out| why(&one("outage NEAR/2 vellano NOT drill"), &mut post.as_bytes(), out));
-        assert!(text.contains("no  outage NEAR/2 vellano  (`outage` and `vellano` are 8 words apart, NEAR/2 is asked for)"), "{text}");
+        assert!(
+            text.contains("no  outage NEAR/2 vellano  (`outage` and `vellano` are 8 words apart, NEAR/2 is asked for)"),
+            "{text}"
+        );
         assert!(text.contains("no  drill") && text.contains("yes -drill"), "{text}");
         let text = told(|out| why(&one("outage NEAR/8 vellano"), &mut post.as_bytes(), out));
         assert!(text.contains("yes outage NEAR/8 vellano  “Vellano” “outage”"), "{text}");
@@ -410,10 +412,13 @@ mod tests {
     #[test]
     fn cost_names_the_terms_that_fire() {
         let posts = "the dog\nthe cat\nthe bird sings\na fox\n";
-        let text = told(|out| cost(&OneQuery { json: true, ..one("(the OR fox) (sings OR howls)") }, &mut posts.as_bytes(), out));
+        let text = told(|out| {
+            cost(&OneQuery { json: true, ..one("(the OR fox) (sings OR howls)") }, &mut posts.as_bytes(), out)
+        });
         let figures: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&figures["posts"], &figures["matches"]), (&json!(4), &json!(1)));
-        let fired: u64 = figures["terms"].as_array().unwrap().iter().map(|term| term["per_million"].as_u64().unwrap()).sum();
+        let fired: u64 =
+            figures["terms"].as_array().unwrap().iter().map(|term| term["per_million"].as_u64().unwrap()).sum();
         assert_eq!(figures["evaluated_per_million"], json!(fired));
     }
 

@@ -23,9 +23,7 @@ impl Compare {
     pub fn finds(self, typed: &Letter, found: &Letter) -> bool {
         typed.base == found.base
             && match self.reading.fold {
-                Fold::Typed => {
-                    !typed.is_marked() || typed.marks == found.marks || self.marks == Marks::Lacking
-                }
+                Fold::Typed => !typed.is_marked() || typed.marks == found.marks || self.marks == Marks::Lacking,
                 Fold::Strict => typed.marks == found.marks,
                 Fold::All => true,
             }

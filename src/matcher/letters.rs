@@ -8,8 +8,8 @@ use unicode_script::Script;
 use super::carried::{self, PARTICLE_LETTERS_MAX, PREFIX_LETTERS_MAX};
 use super::composed::{self, Composed};
 use super::fold::{
-    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Read, SECOND, UNDERSCORE,
-    UNSEGMENTED, UPPER, WORD,
+    self, COMBINING, DIGIT, HANGUL, Kind, LETTER, LOWER, Letter, MARK, MARKED, Read, SECOND, UNDERSCORE, UNSEGMENTED,
+    UPPER, WORD,
 };
 
 /// An address: no literal crosses it.

@@ -94,7 +94,12 @@ impl Pattern {
     fn fuzzy_end(&self, letters: &Letters, start: usize, slips: usize, ways: &mut Ways) -> Option<usize> {
         let first = letters.get(start)?;
         // A vowel sign that stands upon nothing is no letter.
-        if !first.is(WORD) || fold::is_unwritten(first.letter.base) || first.is(UNSEGMENTED) || !letters.is_boundary(start) || !letters.parts_characters(start) {
+        if !first.is(WORD)
+            || fold::is_unwritten(first.letter.base)
+            || first.is(UNSEGMENTED)
+            || !letters.is_boundary(start)
+            || !letters.parts_characters(start)
+        {
             return None;
         }
         let end = letters.get(start + 1).map_or(start + 1, |next| next.token_end as usize);

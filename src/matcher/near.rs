@@ -106,7 +106,8 @@ fn token_end(letters: &Letters, start: usize) -> usize {
     let is_single = letters.get(start).is_some_and(|first| first.is(UNSEGMENTED));
     let mut end = start + 1;
     while end < letters.len() {
-        let is_over = letters.is_boundary(end) || letters.is_tag_boundary(end) || is_single && letters.parts_characters(end);
+        let is_over =
+            letters.is_boundary(end) || letters.is_tag_boundary(end) || is_single && letters.parts_characters(end);
         if is_over {
             break;
         }
@@ -126,7 +127,8 @@ fn halves(letters: &Letters, start: usize, end: usize, is_listed: bool) -> u32 {
     if first.is(UNSEGMENTED) {
         return u32::from(first.is(WORD));
     }
-    let is_word = (start..end).filter_map(|at| letters.get(at)).any(|letter| letter.is(WORD) && letter.is(LETTER | DIGIT));
+    let is_word =
+        (start..end).filter_map(|at| letters.get(at)).any(|letter| letter.is(WORD) && letter.is(LETTER | DIGIT));
     2 * u32::from(is_word)
 }
 
@@ -291,11 +293,19 @@ impl<F: FnMut(&Keyword) -> Vec<Place>> Finder<'_, F> {
 
     /// Calls back with the keywords' places that make the found ones; of an operand, only if some of its places are
     /// asked for.
-    pub fn tell(&mut self, places: &Places, asked: Option<&dyn Fn(Place) -> bool>, told: &mut dyn FnMut(&Keyword, Place)) {
+    pub fn tell(
+        &mut self,
+        places: &Places,
+        asked: Option<&dyn Fn(Place) -> bool>,
+        told: &mut dyn FnMut(&Keyword, Place),
+    ) {
         let is_asked = |place: Place| asked.is_none_or(|asked| asked(place));
         match places {
             Places::Keyword(keyword) => {
-                (self.keyword)(keyword).into_iter().filter(|place| is_asked(*place)).for_each(|place| told(keyword, place));
+                (self.keyword)(keyword)
+                    .into_iter()
+                    .filter(|place| is_asked(*place))
+                    .for_each(|place| told(keyword, place));
             }
             Places::Any(parts) => parts.iter().for_each(|part| self.tell(part, asked, told)),
             Places::Chain { parts, gaps } => {

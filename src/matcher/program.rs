@@ -12,19 +12,42 @@ use super::near::{Keyword, Places};
 /// One step of a program. The parts of a step follow it, up to `end`.
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    All { end: u32 },
-    Any { end: u32 },
-    Not { end: u32 },
-    AtLeast { end: u32, least: u32 },
-    In { end: u32, scope: Scope },
+    All {
+        end: u32,
+    },
+    Any {
+        end: u32,
+    },
+    Not {
+        end: u32,
+    },
+    AtLeast {
+        end: u32,
+        least: u32,
+    },
+    In {
+        end: u32,
+        scope: Scope,
+    },
     /// A keyword of one spelling: the common case.
-    Literal { literal: u32, shown: u32 },
-    Keyword { keyword: u32 },
-    Near { near: u32 },
-    Count { count: u32 },
+    Literal {
+        literal: u32,
+        shown: u32,
+    },
+    Keyword {
+        keyword: u32,
+    },
+    Near {
+        near: u32,
+    },
+    Count {
+        count: u32,
+    },
     Lang(Lang),
     Words(Bounds),
-    Condition { condition: u32 },
+    Condition {
+        condition: u32,
+    },
 }
 
 /// A keyword as a mention shows it.
@@ -333,7 +356,8 @@ impl Trigger {
             Node::In(..) => None,
             Node::Count { of, min, max } => {
                 let is_required = if wanted { *min > 0 } else { *min == 0 && max.is_some() };
-                is_required.then(|| Self::every(of.iter().map(|keyword| Self::of_keyword(keyword, writer)).collect()))?
+                is_required
+                    .then(|| Self::every(of.iter().map(|keyword| Self::of_keyword(keyword, writer)).collect()))?
             }
             _ if !wanted => None,
             Node::Found(found) => Self::of_spans(found, writer),
@@ -402,7 +426,8 @@ pub(super) fn triggers(query: &query::Query) -> Vec<(String, Node)> {
         let (text, inflects) = (literal.text.clone(), query::Inflect::Never);
         (text.clone(), Node::keyword(query::Keyword { text, literals: vec![literal], inflects, forms: Vec::new() }))
     };
-    let of_field = |name: &str, value: &String, condition: Condition| (format!("{name}:{value}"), Node::Field(condition));
+    let of_field =
+        |name: &str, value: &String, condition: Condition| (format!("{name}:{value}"), Node::Field(condition));
     let words = trigger.literals.iter().map(of_literal);
     let authors = trigger.authors.iter().map(|name| of_field("author", name, Condition::Author(name.clone())));
     let sites = trigger.sites.iter().map(|name| of_field("site", name, Condition::Site(name.clone())));
@@ -428,7 +453,6 @@ pub(super) fn author_names(post: &Post) -> impl Iterator<Item = String> {
     let handle = post.author.handle.as_deref().map(|handle| handle.trim_start_matches('@'));
     [Some(post.author.native_id.as_str()), handle].into_iter().flatten().map(str::to_lowercase)
 }
-
 
 /// A site and all that it lies below.
 pub(super) fn sites(site: &str) -> impl Iterator<Item = &str> {

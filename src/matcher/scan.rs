@@ -77,7 +77,8 @@ impl Facts for Asked<'_> {
     }
 
     fn has_near(&mut self, places: &Places, scope: Option<Scope>) -> bool {
-        self.may_stand(places, scope) && texts_of(scope).any(|text| self.find_near(text, |finder| finder.is_found(places)))
+        self.may_stand(places, scope)
+            && texts_of(scope).any(|text| self.find_near(text, |finder| finder.is_found(places)))
     }
 
     fn times(&mut self, of: &[Keyword], scope: Option<Scope>) -> u32 {
@@ -134,7 +135,8 @@ impl Asked<'_> {
     fn has_in(&mut self, literal: u32, scope: Option<Scope>) -> bool {
         let pattern = &self.tables.patterns[literal as usize];
         let marks = self.marks(literal);
-        let is_listed = |holding: Holding| holding == Holding::Yes || holding == Holding::ButForMarks && marks == Marks::Lacking;
+        let is_listed =
+            |holding: Holding| holding == Holding::Yes || holding == Holding::ButForMarks && marks == Marks::Lacking;
         if scope == Some(Scope::Body) && self.tables.listed(literal, self.post).any(is_listed) {
             return true;
         }
@@ -224,7 +226,11 @@ impl Asked<'_> {
     }
 
     /// Asks a finder of places in one text.
-    fn find_near<T>(&mut self, text: usize, ask: impl FnOnce(&mut Finder<'_, &mut dyn FnMut(&Keyword) -> Vec<Place>>) -> T) -> T {
+    fn find_near<T>(
+        &mut self,
+        text: usize,
+        ask: impl FnOnce(&mut Finder<'_, &mut dyn FnMut(&Keyword) -> Vec<Place>>) -> T,
+    ) -> T {
         self.scratch.rooms[text].measure(self.texts[text], text == LISTED);
         let distances = std::mem::take(&mut self.scratch.rooms[text].distances);
         let answer = {
@@ -297,7 +303,9 @@ impl Asked<'_> {
             let marks = self.marks(literal);
             let told = tables.occurrences(literal, (self.texts, marks), self.scratch);
             let of_scope = |field: Field| texts_of(scope).any(|text| FIELDS[text] == Some(field));
-            terms.extend(told.iter().filter(|(field, _)| of_scope(*field)).map(|&(field, span)| term(shown, field, span)));
+            terms.extend(
+                told.iter().filter(|(field, _)| of_scope(*field)).map(|&(field, span)| term(shown, field, span)),
+            );
         }
         for (places, scope) in nears {
             for text in texts_of(scope) {
@@ -452,14 +460,7 @@ impl Tables {
     }
 
     /// Calls back with the first occurrences of a literal in one field, none overlapping the one before.
-    fn collect(
-        &self,
-        literal: u32,
-        view: (&str, Marks),
-        room: &mut Room,
-        ways: &mut Ways,
-        mut tell: impl FnMut(Span),
-    ) {
+    fn collect(&self, literal: u32, view: (&str, Marks), room: &mut Room, ways: &mut Ways, mut tell: impl FnMut(Span)) {
         let (mut told, mut end) = (0, 0);
         net::for_each_occurrence(&self.patterns[literal as usize], view, room, ways, |found| {
             if found.start >= end {

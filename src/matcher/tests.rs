@@ -4,9 +4,7 @@ use super::*;
 use crate::model::{
     Author, AuthorId, Connector, Lang, PostId, PostKind, SourceType, TEXT_BYTES_MAX, Thread, ThreadId, Timestamp,
 };
-use crate::query::{
-    Condition, Inflect, Keyword, Literal, LiteralKind, Node, Pragmas, Query, Reading, TERMS_MAX,
-};
+use crate::query::{Condition, Inflect, Keyword, Literal, LiteralKind, Node, Pragmas, Query, Reading, TERMS_MAX};
 use LiteralKind::{Exact, Hashtag, Name, Phrase, Prefix, Symbol, Word};
 
 fn post(text: &str) -> Post {

@@ -114,7 +114,9 @@ impl Pattern {
                 let sign = letters.get(start);
                 before.is_none_or(|before| !before.is(WORD)) && sign.is_some_and(|sign| !sign.is(MARKED))
             }
-            LiteralKind::Word | LiteralKind::Prefix | LiteralKind::Wildcard => letters.begins(start) || letters.is_tag_boundary(start),
+            LiteralKind::Word | LiteralKind::Prefix | LiteralKind::Wildcard => {
+                letters.begins(start) || letters.is_tag_boundary(start)
+            }
             _ => letters.begins(start),
         };
         let is_capital = !self.reading.capital || letters.get(start).is_some_and(|first| first.is(UPPER));

@@ -150,9 +150,7 @@ impl Knowledge {
 
     fn relatives_of_mentions(&self, sightings: &[Sighting]) -> Vec<PostId> {
         let of_mention = sightings.iter().filter_map(|sighting| match &sighting.event {
-            PostEvent::Upsert { post, .. }
-                if !sighting.matches.is_empty() || self.mentions.contains_key(&post.id) =>
-            {
+            PostEvent::Upsert { post, .. } if !sighting.matches.is_empty() || self.mentions.contains_key(&post.id) => {
                 Some([post.thread.parent, post.thread.root])
             }
             _ => None,

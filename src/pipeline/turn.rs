@@ -24,8 +24,8 @@ use crate::projects::Live;
 use crate::store::gate::{DiskGate, Level};
 use crate::store::{AccountRow, Erasure, ReadError, Store, Tally, TurnCommit, WriterHandle};
 
-use super::decide::{Decided, decide};
 use super::among::match_among;
+use super::decide::{Decided, decide};
 use super::knowledge::{Knowledge, Overlay};
 use super::sighting::Sighting;
 

@@ -108,7 +108,11 @@ pub fn read_project(
     check_head(file, project, &places, &read, &mut errors);
     check_routes(&places, &read, routes, &mut errors);
     let languages = parse_languages(&places, &read.languages, &mut errors);
-    let home = Home { langs: languages.clone(), morph: parse_morph(&places, &read, &mut errors), zone: Zone::named(&read.time_zone) };
+    let home = Home {
+        langs: languages.clone(),
+        morph: parse_morph(&places, &read, &mut errors),
+        zone: Zone::named(&read.time_zone),
+    };
     let shared = Shared {
         lists: read.list.clone(),
         queries: read.query.iter().map(|(name, table)| (name.clone(), table.text.get_ref().clone())).collect(),

@@ -19,15 +19,15 @@ pub use marks::may_lack_marks;
 use parse::{bounds, cursor};
 pub use sentence::sentence_starts;
 
+pub use around::{Around, Said};
 pub use condition::{Bounds, Condition, Has, Is};
 pub use home::Home;
 pub use layout::layout;
 pub use parse::{QUERY_BYTES_MAX, comments, parse, parse_with};
-pub use around::{Around, Said};
 pub use pragma::{Fold, Morph, Pragmas, Reading, Zone};
 pub use tree::{
-    Gap, Inflect, Keyword, Literal, LiteralKind, Node, Query, QueryError, Rule, Scope, STAR_CHARACTERS_MAX, Shared, Spans,
-    TERMS_MAX,
+    Gap, Inflect, Keyword, Literal, LiteralKind, Node, Query, QueryError, Rule, STAR_CHARACTERS_MAX, Scope, Shared,
+    Spans, TERMS_MAX,
 };
 pub use truth::Truth;
 pub use write::write;

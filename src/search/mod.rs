@@ -97,7 +97,11 @@ fn around(row: &MentionRow) -> Around<'_> {
         excerpt.map_or(otherwise, |excerpt| Said::Text(&excerpt.text))
     }
     let own = Around::of(&row.post);
-    Around { parent: said(row.parent.as_ref(), own.parent), root: said(row.root.as_ref(), own.root), quoted: own.quoted }
+    Around {
+        parent: said(row.parent.as_ref(), own.parent),
+        root: said(row.root.as_ref(), own.root),
+        quoted: own.quoted,
+    }
 }
 
 fn rule_of(tree: Query) -> Rule {

@@ -46,7 +46,13 @@ pub fn explain(rule: &Rule, post: &Post, around: &Around<'_>, verdict: &dyn Fn()
     }
     filters.insert(0, query);
     let truth = Truth::all(filters.iter().map(|part| part.truth));
-    Explained { query: "the query, and the filters of its project".to_owned(), truth, terms: Vec::new(), note: None, parts: filters }
+    Explained {
+        query: "the query, and the filters of its project".to_owned(),
+        truth,
+        terms: Vec::new(),
+        note: None,
+        parts: filters,
+    }
 }
 
 fn filter(query: String, is_met: bool, note: String) -> Explained {
@@ -70,9 +76,7 @@ impl Evaluation<'_> {
             terms.truncate(TERMS_MAX);
         }
         let note = match (node, truth) {
-            (Node::Found(_) | Node::Count { .. }, Truth::Unknown) => {
-                Some("what this asks of is not known".to_owned())
-            }
+            (Node::Found(_) | Node::Count { .. }, Truth::Unknown) => Some("what this asks of is not known".to_owned()),
             (Node::Found(found), Truth::No) => self.nearest_miss(found, scope),
             (Node::Count { of, .. }, _) => Some(format!("it stands there {} times", self.times(of, scope))),
             (Node::Field(condition), _) => self.said(condition, truth),
@@ -159,7 +163,9 @@ impl Evaluation<'_> {
             return None;
         }
         let (tokens, operator) = match gap {
-            Gap::Sentence => return Some(format!("`{}` and `{}` stand in no sentence together", names(left), names(right))),
+            Gap::Sentence => {
+                return Some(format!("`{}` and `{}` stand in no sentence together", names(left), names(right)));
+            }
             Gap::Near(tokens) => (tokens, "NEAR"),
             Gap::Ordered(tokens) => (tokens, "ONEAR"),
         };
@@ -171,8 +177,16 @@ impl Evaluation<'_> {
             self.texts(scope).any(|searched| is_near(searched, wider))
         });
         Some(match distance {
-            Some(words) => format!("`{}` and `{}` are {words} words apart, {operator}/{tokens} is asked for", names(left), names(right)),
-            None => format!("`{}` and `{}` stand in no text together, or further apart than {WORDS_TOLD_MAX} words", names(left), names(right)),
+            Some(words) => format!(
+                "`{}` and `{}` are {words} words apart, {operator}/{tokens} is asked for",
+                names(left),
+                names(right)
+            ),
+            None => format!(
+                "`{}` and `{}` stand in no text together, or further apart than {WORDS_TOLD_MAX} words",
+                names(left),
+                names(right)
+            ),
         })
     }
 
@@ -200,9 +214,13 @@ impl Evaluation<'_> {
             return Some(format!("`{found}` is there: a mark that is typed must be there"));
         }
         if literal.kind == LiteralKind::Word {
-            let inside = Literal { kind: LiteralKind::Wildcard, text: format!("*{}*", literal.text), reading: literal.reading };
+            let inside =
+                Literal { kind: LiteralKind::Wildcard, text: format!("*{}*", literal.text), reading: literal.reading };
             if let Some(found) = place(&inside) {
-                return Some(format!("`{found}` is there: it is another word; `{}*` finds words that begin so", literal.text));
+                return Some(format!(
+                    "`{found}` is there: it is another word; `{}*` finds words that begin so",
+                    literal.text
+                ));
             }
             let slip = with(LiteralKind::Fuzzy(1), Fold::All);
             if literal.text.chars().count() >= SLIP_LETTERS_MIN

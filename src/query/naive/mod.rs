@@ -169,8 +169,11 @@ impl Evaluation<'_> {
             }
             Node::Field(Condition::Lang(lang)) => self.verdict().satisfies(*lang).into(),
             Node::Field(Condition::Words(bounds)) => {
-                let halves: usize =
-                    self.texts(None).filter(|searched| searched.field.is_some()).map(|searched| halves(&searched.text)).sum();
+                let halves: usize = self
+                    .texts(None)
+                    .filter(|searched| searched.field.is_some())
+                    .map(|searched| halves(&searched.text))
+                    .sum();
                 bounds.hold(halves.div_ceil(2) as u64).into()
             }
             Node::Field(condition) => condition.holds(self.post),

@@ -63,7 +63,8 @@ impl Search<'_> {
         }
         let mut ends = vec![start];
         for (nth, piece) in pieces.iter().enumerate() {
-            let is_open = nth > 0 && !(matches!(piece, Piece::Letters(_)) && matches!(pieces[nth - 1], Piece::Letters(_)));
+            let is_open =
+                nth > 0 && !(matches!(piece, Piece::Letters(_)) && matches!(pieces[nth - 1], Piece::Letters(_)));
             let is_within = |at: &usize| !is_open || *at == start || !text.is_boundary(self.place(*at));
             let mut next: Vec<usize> = match piece {
                 Piece::Letters(letters) => {

@@ -69,7 +69,12 @@ impl Parser<'_, '_> {
             }
             false => (LiteralKind::Phrase, text, format!("\"{text}\"")),
         };
-        Keyword { text: written, literals: vec![self.spelling(kind, typed.to_owned())], inflects: Inflect::Never, forms: Vec::new() }
+        Keyword {
+            text: written,
+            literals: vec![self.spelling(kind, typed.to_owned())],
+            inflects: Inflect::Never,
+            forms: Vec::new(),
+        }
     }
 }
 
