@@ -1,6 +1,7 @@
 //! The query language: text to tree, and the naive evaluator that is the oracle of all others.
 //! Unaware of automata and of where posts are kept.
 
+pub mod forms;
 mod marks;
 pub mod naive;
 mod parse;
