@@ -9,6 +9,7 @@ mod mentions;
 mod openapi;
 pub mod posts;
 mod projects;
+mod queries;
 mod routes;
 mod server;
 mod status;

@@ -9,9 +9,10 @@ use axum::{Router, middleware};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::normalize::push::PushedPost;
+use crate::search::Preview;
 
 use super::answer::Problem;
-use super::{Services, deliveries, health, mentions, openapi, posts, projects, server, status};
+use super::{Services, deliveries, health, mentions, openapi, posts, projects, queries, server, status};
 
 /// Bytes of a request that carries no posts.
 const REQUEST_BYTES_MAX: usize = 8 << 20;
@@ -116,6 +117,17 @@ pub(super) fn routes() -> Vec<Route> {
             .takes(content::<String>("application/toml"))
             .no_content(),
         route("delete", "/v1/projects/{slug}", "Remove a project", || delete(projects::delete)).no_content(),
+        route("post", "/v1/query/check", "What the parser says of a query", || post(queries::check))
+            .takes(json::<queries::CheckRequest>())
+            .gives(json::<queries::Checked>()),
+        route("post", "/v1/query/why", "Why a query matches a stored post, or why not", || post(queries::why))
+            .takes(json::<queries::WhyRequest>())
+            .gives(json::<serde_json::Value>()),
+        route("post", "/v1/query/preview", "What a query catches among the stored posts, in lines of JSON", || {
+            post(queries::preview_stored)
+        })
+        .takes(json::<queries::PreviewBody>())
+        .gives(content::<Preview>("application/x-ndjson")),
         route("get", "/v1/mentions", "Search stored mentions, newest first", || get(mentions::find))
             .asks::<mentions::MentionsQuery>()
             .gives(json::<mentions::Mentions>()),

@@ -1,7 +1,7 @@
 //! The command line's way to the running daemon: its unix socket.
 
 use std::convert::Infallible;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -48,11 +48,35 @@ pub(super) async fn status(socket: &Path) -> Option<Value> {
     client.get("http://earful/v1/status").send().await.ok()?.json().await.ok()
 }
 
-fn ask<T: DeserializeOwned>(
+/// The same for an answer in lines of JSON: calls back with each as it comes.
+pub(super) fn post_lines<T: DeserializeOwned>(
     config: &Path,
-    request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
-    told: Option<fn(&Value) -> String>,
-) -> Result<T, Failure> {
+    path: &str,
+    body: &impl Serialize,
+    told: &mut dyn FnMut(T),
+) -> Result<(), Failure> {
+    let (client, socket) = client(config)?;
+    let request = client.post(format!("http://earful{path}")).json(body);
+    runtime().block_on(async {
+        let mut answer = request.send().await.map_err(|cause| unanswered(&socket, &cause))?;
+        if !answer.status().is_success() {
+            let text = answer.text().await.map_err(|cause| Failure::usage(cause.to_string()))?;
+            return Err(Failure::usage(problem(&text)));
+        }
+        let mut waiting = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(|cause| Failure::usage(cause.to_string()))? {
+            waiting.extend_from_slice(&part);
+            while let Some(end) = memchr::memchr(b'\n', &waiting) {
+                let line: Vec<u8> = waiting.drain(..=end).collect();
+                told(serde_json::from_slice(&line).map_err(|cause| not_understood(&cause))?);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A client of the daemon of a configuration, and where it answers.
+fn client(config: &Path) -> Result<(reqwest::Client, PathBuf), Failure> {
     let config = read_config(config)?;
     let socket = socket_path(&config.base.data_dir);
     if !socket.exists() {
@@ -63,22 +87,36 @@ fn ask<T: DeserializeOwned>(
         )));
     }
     let client = reqwest::Client::builder().unix_socket(socket.clone()).timeout(ANSWER_MAX).build();
-    let request = request(&client.map_err(|cause| Failure::usage(cause.to_string()))?);
+    Ok((client.map_err(|cause| Failure::usage(cause.to_string()))?, socket))
+}
+
+fn unanswered(socket: &Path, cause: &reqwest::Error) -> Failure {
+    Failure::usage(format!("the daemon does not answer on {}: {cause}; is it running?", socket.display()))
+}
+
+fn not_understood(cause: &serde_json::Error) -> Failure {
+    Failure::usage(format!("the daemon's answer is not understood: {cause}"))
+}
+
+fn ask<T: DeserializeOwned>(
+    config: &Path,
+    request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
+    told: Option<fn(&Value) -> String>,
+) -> Result<T, Failure> {
+    let (client, socket) = client(config)?;
+    let request = request(&client);
     let text = runtime().block_on(async {
         tokio::select! {
             answer = answer(request, &socket) => answer,
             never = watch(&socket, told) => match never {},
         }
     })?;
-    serde_json::from_str(&text)
-        .map_err(|cause| Failure::usage(format!("the daemon's answer is not understood: {cause}")))
+    serde_json::from_str(&text).map_err(|cause| not_understood(&cause))
 }
 
 /// The text of a success.
 async fn answer(request: reqwest::RequestBuilder, socket: &Path) -> Result<String, Failure> {
-    let answer = request.send().await.map_err(|cause| {
-        Failure::usage(format!("the daemon does not answer on {}: {cause}; is it running?", socket.display()))
-    })?;
+    let answer = request.send().await.map_err(|cause| unanswered(socket, &cause))?;
     let ok = answer.status().is_success();
     let text = answer.text().await.map_err(|cause| Failure::usage(cause.to_string()))?;
     if ok { Ok(text) } else { Err(Failure::usage(problem(&text))) }

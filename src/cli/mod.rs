@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod forms;
 mod init;
 mod matching;
 mod posts;
@@ -146,7 +147,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::check(&config, args.json),
         Command::Projects(args) => check::projects(&config, args.json),
         Command::Match(args) => matching::run(&args),
-        Command::Query(command) => query::run(command),
+        Command::Query(command) => query::run(&config, command),
         Command::Search(args) => remote::search(&config, &args),
         Command::Replay(args) => start::replay(&config, &args),
         Command::Status(args) => remote::status(&config, args.json),
@@ -262,6 +263,7 @@ mod tests {
             "query why",
             "query diff",
             "query cost",
+            "query preview",
             "status",
             "deliveries list",
             "deliveries retry",

@@ -1,17 +1,20 @@
 //! `earful query`: what helps to write queries. What is measured is measured on the posts of the input.
 
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::highlight::{is_colourful, marked};
 use crate::language;
 use crate::matcher::{self, Matcher, Scratch};
-use crate::model::Post;
+use crate::model::{Field, How, Post, Span, Term};
 use crate::query::naive::{Explained, explain};
 use crate::query::{self, Around, Query, Rule, Truth};
+use crate::search::{Preview, Sample, SampleTerm};
 
 use super::matching::{self, rule};
 use super::posts::for_each_post;
@@ -46,6 +49,17 @@ pub(super) enum QueryCommand {
     /// Compare two queries on the posts of standard input: what the new one adds and what it loses.
     #[command(after_help = "Example:\n  earful query diff 'outage' 'outage OR blackout' <recording.ndjson")]
     Diff(DiffArgs),
+    /// Write the forms of the words on standard input, one word a line: language, word, forms; behind another tab those
+    /// that are accepted with a capital only.
+    #[command(
+        after_help = "Examples:\n  echo Praha | earful query forms --lang cs\n  earful query forms --lang pl --names <brands.txt"
+    )]
+    Forms(FormsArgs),
+    /// Ask the running daemon what a query catches among its stored posts, before it is saved.
+    #[command(
+        after_help = "Examples:\n  earful query preview 'outage NEAR/5 vellano' --language cs\n  earful query preview 'outage OR blackout' --old 'outage' --since 2026-11-01T00:00:00Z\n\nExit codes: 0 something matches · 1 nothing does · 2 the query is wrong"
+    )]
+    Preview(PreviewArgs),
     /// Measure what a query costs on the posts of standard input.
     #[command(after_help = "Example:\n  earful query cost 'outage OR the' <recording.ndjson")]
     Cost(OneQuery),
@@ -71,7 +85,44 @@ pub(super) struct DiffArgs {
     json: bool,
 }
 
-pub(super) fn run(command: QueryCommand) -> Result<ExitCode, Failure> {
+#[derive(Args)]
+pub(super) struct FormsArgs {
+    /// The language of the words: bg cs de el et fi hr hu lt lv pl ro ru sk sl sr tr uk have rules of their own.
+    #[arg(long)]
+    lang: String,
+    /// Inflect every word as a name. Without it, words with a capital are.
+    #[arg(long)]
+    names: bool,
+}
+
+#[derive(Args)]
+pub(super) struct PreviewArgs {
+    /// The query.
+    query: String,
+    /// The query as it was, to see what is gained and lost.
+    #[arg(long)]
+    old: Option<String>,
+    /// Only posts in this language, whose forms bare words have. May be given several times.
+    #[arg(long)]
+    language: Vec<String>,
+    /// Only posts from this time on, as 2026-11-25T10:00:00Z.
+    #[arg(long)]
+    since: Option<String>,
+    /// Only posts before this time.
+    #[arg(long)]
+    until: Option<String>,
+    /// Posts that are shown at most.
+    #[arg(long, default_value_t = 10)]
+    samples: usize,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(config: &Path, command: QueryCommand) -> Result<ExitCode, Failure> {
+    if let QueryCommand::Preview(args) = command {
+        return preview(config, &args);
+    }
     let out = &mut io::BufWriter::new(io::stdout().lock());
     let done = match command {
         QueryCommand::Check(args) => check(&args, out),
@@ -80,6 +131,11 @@ pub(super) fn run(command: QueryCommand) -> Result<ExitCode, Failure> {
         QueryCommand::Why(args) => why(&args, &mut io::stdin().lock(), out),
         QueryCommand::Diff(args) => diff(&args, &mut io::stdin().lock(), out),
         QueryCommand::Cost(args) => cost(&args, &mut io::stdin().lock(), out),
+        QueryCommand::Forms(args) => {
+            let morph = args.names.then_some(query::forms::Morph::Names);
+            super::forms::run(&args.lang, morph, io::stdin().lock(), out).map(|()| ExitCode::SUCCESS).map_err(Stop::Io)
+        }
+        QueryCommand::Preview(_) => Ok(ExitCode::SUCCESS),
     };
     let done = done.and_then(|code| out.flush().map(|()| code).map_err(Stop::Io));
     match done {
@@ -288,6 +344,70 @@ fn cost(args: &OneQuery, input: &mut impl BufRead, out: &mut impl Write) -> Resu
     Ok(ExitCode::SUCCESS)
 }
 
+fn preview(config: &Path, args: &PreviewArgs) -> Result<ExitCode, Failure> {
+    let body = json!({
+        "text": args.query, "old": args.old, "languages": args.language, "since": args.since, "until": args.until,
+        "samples": args.samples,
+    });
+    let mut progress = Progress::on_terminal(true);
+    let mut last = None;
+    super::client::post_lines(config, "/v1/query/preview", &body, &mut |found: Preview| {
+        progress.tell(|| format!("{} of {} posts read, {} match", found.posts, found.posts_total, found.matches));
+        last = Some(found);
+    })?;
+    drop(progress);
+    let found = last.ok_or_else(|| Failure::usage("the daemon ended before it answered"))?;
+    if !found.done && found.posts_total > 0 {
+        return Err(Failure::usage("the daemon ended before all posts were read"));
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&found).map_err(|cause| Failure::usage(cause.to_string()))?);
+    } else {
+        show_preview(&found);
+    }
+    Ok(if found.matches > 0 { ExitCode::SUCCESS } else { ExitCode::from(EXIT_NOTHING) })
+}
+
+fn show_preview(found: &Preview) {
+    println!(
+        "{} of {} stored posts match; {} ns of a core per post",
+        found.matches, found.posts, found.match_ns_per_post
+    );
+    for (name, counts) in [("day", &found.by_day), ("language", &found.by_language), ("source", &found.by_source)] {
+        let counts: Vec<String> = counts.iter().map(|(key, count)| format!("{key} {count}")).collect();
+        if !counts.is_empty() {
+            println!("by {name}: {}", counts.join(" · "));
+        }
+    }
+    for (name, side) in [("gained", &found.gained), ("lost", &found.lost)] {
+        if let Some(side) = side {
+            println!("{} are {name}", side.posts);
+            side.samples.iter().for_each(show_sample);
+        }
+    }
+    if found.gained.is_none() {
+        found.samples.iter().for_each(show_sample);
+    }
+}
+
+fn show_sample(sample: &Sample) {
+    let terms_of = |field: Field| {
+        let terms = sample.terms.iter().filter(move |term| term.field == field.name());
+        let term = |term: &SampleTerm| Term {
+            keyword: term.keyword.clone(),
+            how: How::Word,
+            field,
+            span: Span { start: term.start_byte, end: term.end_byte },
+        };
+        terms.map(term).collect::<Vec<_>>()
+    };
+    println!("{}  {}  {}", sample.at, sample.id, sample.url.as_deref().unwrap_or_default());
+    if let Some(title) = &sample.title {
+        println!("    {}", marked(title, Field::Title, &terms_of(Field::Title), is_colourful()));
+    }
+    println!("    {}", marked(&sample.text, Field::Text, &terms_of(Field::Text), is_colourful()));
+}
+
 /// A query measured on posts: how often its triggers fire, and how long it takes.
 struct Counted {
     matcher: Matcher,
@@ -391,12 +511,12 @@ mod tests {
         let post = "Vellano is slow, and there is once again a long outage";
         let text = told(|out| why(&one("outage NEAR/2 vellano NOT drill"), &mut post.as_bytes(), out));
         assert!(
-            text.contains("no  outage NEAR/2 vellano  (`outage` and `vellano` are 8 words apart, NEAR/2 is asked for)"),
+            text.contains("no  outage NEAR/2 vellano  (`outage` and `vellano` are 9 words apart, NEAR/2 is asked for)"),
             "{text}"
         );
         assert!(text.contains("no  drill") && text.contains("yes -drill"), "{text}");
-        let text = told(|out| why(&one("outage NEAR/8 vellano"), &mut post.as_bytes(), out));
-        assert!(text.contains("yes outage NEAR/8 vellano  “Vellano” “outage”"), "{text}");
+        let text = told(|out| why(&one("outage NEAR/9 vellano"), &mut post.as_bytes(), out));
+        assert!(text.contains("yes outage NEAR/9 vellano  “Vellano” “outage”"), "{text}");
         let text = told(|out| why(&one("vellano likes:>5"), &mut post.as_bytes(), out));
         assert!(text.contains("?   likes:>5  (the post does not tell its `likes:`)"), "{text}");
     }

@@ -45,9 +45,7 @@ impl Pattern {
         {
             return None;
         }
-        if !letters.get(start)?.is(WORD) && matches!(self.elements.first(), Some(Element::One | Element::Many))
-            || !self.accepts_start(letters, start)
-        {
+        if !self.accepts_start(letters, start) {
             return None;
         }
         let last = self.elements.len() - 1;

@@ -2,6 +2,7 @@
 //! the store. Unaware of HTTP.
 
 mod indexer;
+mod preview;
 
 use crate::index::{Filter, IndexError, MentionIndex};
 use crate::matcher::{self, Matcher, Narrow, Scratch};
@@ -10,6 +11,7 @@ use crate::query::{Around, Query, Rule, Said};
 use crate::store::{MentionRow, MentionState, ReadError, Store};
 
 pub use indexer::{Indexer, IndexerParts, document};
+pub use preview::{Preview, PreviewRequest, Sample, SampleTerm, Side, preview};
 
 /// What is looked for.
 #[derive(Clone, Debug, Default)]

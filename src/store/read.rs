@@ -1,5 +1,7 @@
 //! Everything that may be read from the store.
 
+use std::ops::Range;
+
 use rocksdb::{Direction, IteratorMode, ReadOptions};
 
 use crate::model::{AuthorId, AuthorStatus, ClusterId, Cursor, CursorKey, Post, PostId};
@@ -86,6 +88,13 @@ impl Store {
             let post = decode(&value).map_err(|cause| ReadError::Row { family: Family::Post.name(), cause })?;
             posts.push((seq, post));
         }
+        Ok(posts)
+    }
+
+    /// The posts whose seq is in a range.
+    pub fn posts_between(&self, range: Range<u64>) -> Result<Vec<(u64, Post)>, ReadError> {
+        let mut posts = self.posts(range.start, usize::try_from(range.end - range.start).unwrap_or(usize::MAX))?;
+        posts.truncate(posts.partition_point(|(seq, _)| *seq < range.end));
         Ok(posts)
     }
 

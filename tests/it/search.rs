@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use earful::model::{AuthorId, AuthorStatus, ClusterId, Lang, Match, Order, Post, PostId, Timestamp};
-use earful::query::{Inflect, Keyword, Literal, LiteralKind, Node, Pragmas, Query, Reading, Rule, Truth, naive};
+use earful::query::{Around, Inflect, Keyword, Literal, LiteralKind, Node, Pragmas, Query, Reading, Truth, naive};
 use earful::search::{Indexer, IndexerParts, SearchRequest, search};
 use earful::store::gate::{DiskGate, DiskSettings};
 use earful::store::{
@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use super::agreement::{Dice, literal, node, post, verdict};
 
 const MENTIONS: usize = 420;
-const QUERIES_PER_LOOK: usize = 1_700;
-const QUERIES_MIN: usize = 10_000;
+const QUERIES_PER_LOOK: usize = 340;
+const QUERIES_MIN: usize = 2_000;
 const WAIT_MAX: Duration = Duration::from_secs(20);
 const LITERALS: usize = 160;
 /// Of a word that is longer than any token that an index keeps.
@@ -236,18 +236,6 @@ fn leaves<'n>(node: &'n Node, into: &mut HashMap<String, &'n Node>) {
     }
 }
 
-fn rule_of(root: &Node) -> Rule {
-    Rule {
-        project: String::new(),
-        query: String::new(),
-        version: 0,
-        tags: Vec::new(),
-        languages: Vec::new(),
-        sources: Vec::new(),
-        tree: Query { pragmas: Pragmas::default(), root: root.clone(), lints: Vec::new() },
-    }
-}
-
 impl Oracle {
     fn new(kept: &Kept, requests: &[SearchRequest]) -> Self {
         let mut rows = kept.rows();
@@ -259,17 +247,13 @@ impl Oracle {
         let shown = rows.iter().map(|(_, row)| is_shown(row)).collect();
         let mut found = HashMap::new();
         requests.iter().flat_map(|request| &request.query).for_each(|query| leaves(&query.root, &mut found));
-        let holds = |leaf: &Node| {
-            let (rule, negated) = (rule_of(leaf), rule_of(&Node::Not(Box::new(leaf.clone()))));
-            let is_found = |rule: &Rule, row: &MentionRow| naive::matches(rule, &row.post, &|| row.verdict).is_some();
-            let truth = |row| match is_found(&rule, row) {
-                true => Truth::Yes,
-                false if is_found(&negated, row) => Truth::No,
-                false => Truth::Unknown,
-            };
-            rows.iter().map(|(_, row)| truth(row)).collect()
+        let (names, nodes): (Vec<String>, Vec<&Node>) = found.into_iter().unzip();
+        let of_row = |(_, row): &(PostId, MentionRow)| {
+            naive::truths(nodes.iter().copied(), &row.post, &Around::of(&row.post), &|| row.verdict)
         };
-        let leaves = found.into_par_iter().map(|(name, leaf)| (name, holds(leaf))).collect();
+        let of_rows: Vec<Vec<Truth>> = rows.par_iter().map(of_row).collect();
+        let of_leaf = |nth: usize| of_rows.iter().map(|truths| truths[nth]).collect();
+        let leaves = names.into_iter().enumerate().map(|(nth, name)| (name, of_leaf(nth))).collect();
         Self { rows, shown, leaves }
     }
 

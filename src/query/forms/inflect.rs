@@ -42,7 +42,9 @@ impl Inflection {
         };
         let word = script.to_left(word);
         let mut forms = self.inflect(&word);
-        forms.insert(0, (word, Accepted::InAnyCase));
+        // A name that is an ordinary word is one in the other script too.
+        let accepted = if self.rank(&word).is_some() { Accepted::Capitalised } else { Accepted::InAnyCase };
+        forms.insert(0, (word, accepted));
         let in_both = |(form, accepted): &(Vec<char>, Accepted)| {
             [form.clone(), script.to_right(form)]
                 .map(|form| Form { text: self.written.restore(&form), accepted: *accepted })

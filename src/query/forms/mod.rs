@@ -17,7 +17,7 @@ use inflect::Inflection;
 use table::Table;
 
 /// Forms of one word, its base form among them.
-pub const FORMS_MAX: usize = 320;
+pub const FORMS_MAX: usize = 256;
 /// Characters of a word that is inflected; a longer one has its base form only.
 pub const WORD_CHARS_MAX: usize = 64;
 

@@ -7,6 +7,8 @@ use super::*;
 
 /// Forms that the sentences of a language hold at least.
 const FOUND_MIN: usize = 30;
+/// Words of random letters for each language.
+const RANDOM_WORDS: usize = 2_000;
 /// Words that are tried for each rule.
 const EXAMPLES: usize = 4_000;
 
@@ -71,6 +73,26 @@ fn what_is_no_word_stays_alone() {
     }
     assert_eq!(forms(&long, Language::Cs, Morph::Names).len(), 1);
     assert_eq!(forms("Karlovy Vary", Language::Cs, Morph::Names).len(), 1);
+}
+
+#[test]
+fn no_word_breaks_a_table() {
+    let letters: Vec<char> =
+        "aeioukstnrlAEKSTčšžěřąęłńőűäöüßıİIğşаеиоуыкстнрлйьъїієґћђљαειουςσΑΣ\u{301}-'’.09&🦀漢".chars().collect();
+    let mut seed = 7_u32;
+    let mut next = |below: usize| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 8) as usize % below
+    };
+    for language in Language::ALL {
+        for _ in 0..RANDOM_WORDS {
+            let word: String = (0..next(12)).map(|_| letters[next(letters.len())]).collect();
+            for morph in [Morph::Names, Morph::Full] {
+                let found = forms(&word, language, morph);
+                assert!(found[0].text == word && found.len() <= FORMS_MAX);
+            }
+        }
+    }
 }
 
 #[test]

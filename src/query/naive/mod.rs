@@ -105,6 +105,19 @@ pub fn matches_among(
     Some(terms)
 }
 
+/// What each of some parts of queries is of a post.
+pub fn truths<'n>(
+    nodes: impl Iterator<Item = &'n Node>,
+    post: &Post,
+    around: &Around<'_>,
+    verdict: &dyn Fn() -> Verdict,
+) -> Vec<Truth> {
+    let listed = listed(&post.hashtags);
+    let texts = texts(post, around, &listed);
+    let evaluation = Evaluation { post, around, texts, ask: verdict, verdict: OnceCell::new() };
+    nodes.map(|node| evaluation.holds(node, None)).collect()
+}
+
 /// A text that is searched. What comes with the post beside its texts is in no field and tells no term.
 struct Searched<'a> {
     scope: Scope,

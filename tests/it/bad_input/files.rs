@@ -401,7 +401,7 @@ const QUERY: &[Row] = &[
     ("no value", || b"tea lang:".to_vec(), "missing_value"),
     ("an unknown language", || b"tea lang:klingon".to_vec(), "unknown_language"),
     ("an unknown field", || b"tea autor:ann".to_vec(), "unknown_field"),
-    ("what is not built", || b"tea title:green".to_vec(), "not_built"),
+    ("what is not built", || b"tea tag:green".to_vec(), "not_built"),
     ("a short wildcard", || b"t*".to_vec(), "wildcard_too_short"),
     ("only NOT", || b"NOT tea".to_vec(), "no_anchor"),
     ("a NUL", || b"tea \0".to_vec(), "stray_character"),

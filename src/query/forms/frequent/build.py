@@ -19,8 +19,7 @@ import msgpack
 
 LISTS = dict(bg="bg", cs="cs", da="da", de="de", el="el", en="en", es="es", et=None, fi="fi", fr="fr", hr="sh", hu="hu", it="it",
              lt="lt", lv="lv", nl="nl", no="nb", pl="pl", pt="pt", ro="ro", ru="ru", sk="sk", sl="sl", sv="sv", tr="tr", uk="uk")
-HUNSPELL = dict(bg="bg_BG", cs="cs_CZ", de="de_DE", el="el_GR", hr="hr_HR", hu="hu_HU", lt="lt_LT", lv="lv_LV", pl="pl_PL", ro="ro_RO",
-                ru="ru_RU", sk="sk_SK", sl="sl_SI", tr="tr_TR", uk="uk_UA")
+HUNSPELL = dict(hr=("hr_HR", "sr_Latn_RS"), lt=("lt_LT",), lv=("lv_LV",), sk=("sk_SK",), sl=("sl_SI",))
 WORDS_MAX = 4000
 # Origins whose words are counted.
 FREE = ("voice", "lo-help", "lo-l10n")
@@ -68,9 +67,20 @@ def frequencies(data, name):
     return {unicodedata.normalize("NFC", word): 10 ** (-at / 100) for at, bucket in enumerate(buckets) for word in bucket}
 
 
-def spelled_right(words, dictionary):
-    told = subprocess.run(["hunspell", "-d", dictionary, "-i", "utf-8", "-G"], input="\n".join(words), capture_output=True, text=True)
-    return set(told.stdout.split())
+def hunspell(option, words, dictionary):
+    told = subprocess.run(["hunspell", "-d", dictionary, "-i", "utf-8", option], input="\n".join(words), capture_output=True, text=True)
+    return told.stdout.split("\n")
+
+
+def ordinary(words, lang):
+    """Words that are spelled right in lower case and are no forms of a name."""
+    right = set(hunspell("-G", words, HUNSPELL[lang][0]))
+    names = set()
+    for dictionary in HUNSPELL[lang]:
+        for line in hunspell("-s", [word.capitalize() for word in words], dictionary):
+            word, _, stem = line.partition(" ")
+            if stem[:1].isupper(): names.add(word.lower())
+    return right - names
 
 
 def main():
@@ -84,7 +94,7 @@ def main():
         words = [word for word in words if WORD.fullmatch(word) and len(word) > 1 and blend(word)][: 3 * WORDS_MAX]
         unseen = [word for word in words if not small[lang][word] + capital[lang][word]]
         rich = sum(small[lang].values()) >= RICH_MIN
-        spelled = spelled_right(unseen, HUNSPELL[lang]) if lang in HUNSPELL and not rich else set()
+        spelled = ordinary(unseen, lang) if lang in HUNSPELL and not rich else set()
         chosen = [word for word in words if word in spelled or small[lang][word] > capital[lang][word]][:WORDS_MAX]
         lines = (" ".join(chosen[at : at + 16]) for at in range(0, len(chosen), 16))
         (out / f"{lang}.txt").write_text("".join(line + "\n" for line in lines), encoding="utf-8")
