@@ -249,6 +249,48 @@ async fn an_index_that_is_built_anew_gives_the_same_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_tried_on_the_stored_posts_before_it_is_saved() {
+    let house = House::with_file();
+    let daemon = house.start().await;
+    house.push(&posts(80)).await;
+    house.until_settled(&daemon, 80).await;
+    let found = house.run(&["query", "preview", "coffee", "--json"]).expect(0, "").json();
+    assert_eq!((&found["done"], &found["posts"], &found["matches"]), (&json!(true), &json!(80), &json!(20)), "{found}");
+    assert_eq!(found["samples"].as_array().unwrap().len(), 10);
+    assert_eq!(found["by_source"], json!({ "desk": 20 }));
+    let changed = ["query", "preview", "coffee", "--old", "tea NOT coffee", "--samples", "1", "--json"];
+    let found = house.run(&changed).expect(0, "").json();
+    assert_eq!((&found["gained"]["posts"], &found["lost"]["posts"]), (&json!(20), &json!(60)), "{found}");
+    house.run(&["query", "preview", "nothing"]).expect(1, "0 of 80 stored posts match");
+    house.run(&["query", "preview", "tea AND"]).expect(2, "missing_term");
+    let client = reqwest::Client::builder().unix_socket(house.launch().socket).build().unwrap();
+    let why = json!({ "text": "tea NEAR/0 biscuits", "post_id": found["lost"]["samples"][0]["id"] });
+    let answer = client.post("http://earful/v1/query/why").json(&why).send().await.unwrap();
+    let explained: Value = answer.json().await.unwrap();
+    assert_eq!(explained["truth"], "no", "{explained}");
+    daemon.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_of_what_a_reply_answers_is_live_and_searched_alike() {
+    let house = House::with_file();
+    house.write("projects/tea.toml", &project("tea parent:(coffee OR cocoa)"));
+    let daemon = house.start().await;
+    let post = |id: &str, text: &str, parent: Option<&str>| json!({ "id": id, "text": text, "reply_to": parent });
+    house.push(&[post("a", "out of coffee", None)]).await;
+    // Its parent is stored; its parent comes in the same batch; its parent says something else, or was never seen.
+    house.push(&[post("b", "tea then", Some("a")), post("c", "no cocoa", None), post("d", "tea?", Some("c"))]).await;
+    house.push(&[post("e", "tea again", Some("b")), post("f", "tea too", Some("unseen")), post("g", "tea", None)]).await;
+    house.until_settled(&daemon, 2).await;
+    let search = ["search", "tea parent:(coffee OR cocoa)", "--json"];
+    let found = house.run(&search).expect(0, "").json();
+    let texts: BTreeSet<&str> = found["mentions"].as_array().unwrap().iter().map(|found| found["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, BTreeSet::from(["tea then", "tea?"]));
+    house.run(&["search", "tea NOT parent:cocoa"]).expect(0, "tea then");
+    daemon.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_is_listed_and_made_to_wait_again_under_its_id() {
     let (house, refusing, secret) = House::with_receiver().await;
     refusing.set_behaviour(Box::new(|_, _| Reply::Status(400)));
