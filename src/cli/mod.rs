@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod init;
+mod language;
 mod matching;
 mod progress;
 mod remote;
@@ -63,6 +64,11 @@ enum Command {
         after_help = "Examples:\n  echo 'Vellano is down again' | earful match 'vellano AND (down OR outage)'\n  earful match 'café NOT \"net café\"' <posts.txt\n  earful match --json '#tea' <recording.ndjson\n\nA line is a text, or a JSON object with a text, or a line of a recording.\nExit codes: 0 something matched · 1 nothing did · 2 the query is wrong"
     )]
     Match(matching::MatchArgs),
+    /// Tell the language of every line on standard input: its code, a tab, how sure that is between 0 and 1.
+    #[command(
+        after_help = "Examples:\n  echo 'Kde je nejbližší zastávka?' | earful language\n  earful language --lang no <posts.txt\n\nA code of two letters is one of the 27 languages with its probability; one of three letters is another language, named by\nwhatlang with its own confidence; `und` is no language at all. Links, tags and names are not looked at."
+    )]
+    Language(language::LanguageArgs),
     /// Search stored mentions with the query language.
     #[command(
         after_help = "Example:\n  earful search 'outage NOT planned' --project vellano-care --since 2026-11-01T00:00:00Z"
@@ -138,6 +144,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Check(args) => check::check(&config, args.json),
         Command::Projects(args) => check::projects(&config, args.json),
         Command::Match(args) => matching::run(&args),
+        Command::Language(args) => language::run(&args),
         Command::Search(args) => remote::search(&config, &args),
         Command::Replay(args) => start::replay(&config, &args),
         Command::Status(args) => remote::status(&config, args.json),
