@@ -1,5 +1,5 @@
-//! The way of a post through one process: parse, fold alone, index tokens, match at 1 k, 10 k and 100 k literals and
-//! queries, the whole turn on one thread and over the cores as the daemon runs it, a durable commit.
+//! The way of a post through one process: parse, fold alone, index tokens, tell the language, match at 1 k, 10 k and 100 k
+//! literals and queries, the whole turn on one thread and over the cores as the daemon runs it, a durable commit.
 //!
 //! Corpus: the shared data where they lie beside the project (`../shared/data`: posts in 27 languages of which about one
 //! in a hundred holds a literal; multilingual names, phrases, hashtags and handles; boolean queries of them), else posts,
@@ -208,6 +208,18 @@ fn bench_tokens(criterion: &mut Criterion) {
     group.bench_function("fold and cut", |bencher| bencher.iter(|| black_box(count(&posts))));
 }
 
+/// The language of every post, and what whatlang takes for the same texts.
+fn bench_language(criterion: &mut Criterion) {
+    let posts = Corpus::read().posts();
+    let certain = || posts.iter().filter(|post| language::detect(post.language_text(), &[]).certain).count();
+    let named = || posts.iter().filter(|post| whatlang::detect(post.language_text()).is_some()).count();
+    assert!(certain() * 10 >= posts.len() * 9 && named() * 10 >= posts.len() * 9, "{} of {}", certain(), posts.len());
+    let mut group = criterion.benchmark_group("language");
+    group.sample_size(20).throughput(text_bytes(&posts));
+    group.bench_function("detect", |bencher| bencher.iter(|| black_box(certain())));
+    group.bench_function("whatlang", |bencher| bencher.iter(|| black_box(named())));
+}
+
 fn bench_match(criterion: &mut Criterion) {
     let corpus = Corpus::read();
     let posts = corpus.posts();
@@ -309,5 +321,5 @@ fn bench_commit(criterion: &mut Criterion) {
     drop(thread);
 }
 
-criterion_group!(benches, bench_parse, bench_fold, bench_tokens, bench_match, bench_turn, bench_commit);
+criterion_group!(benches, bench_parse, bench_fold, bench_tokens, bench_language, bench_match, bench_turn, bench_commit);
 criterion_main!(benches);

@@ -4,6 +4,7 @@ mod check;
 mod client;
 mod forms;
 mod init;
+mod language;
 mod matching;
 mod posts;
 mod progress;
@@ -72,6 +73,11 @@ enum Command {
         after_help = "Examples:\n  earful query check 'outage AND (vellano OR vellanet*)'\n  echo 'Vellano is down' | earful query why 'vellano NEAR/3 outage'\n  earful query diff 'outage' 'outage OR blackout' <recording.ndjson"
     )]
     Query(query::QueryCommand),
+    /// Tell the language of every line on standard input: its code, a tab, how sure that is between 0 and 1.
+    #[command(
+        after_help = "Examples:\n  echo 'Kde je nejbližší zastávka?' | earful language\n  earful language --lang no <posts.txt\n\nA code of two letters is one of the 27 languages with its probability; one of three letters is another language, named by\nwhatlang with its own confidence; `und` is no language at all. Links, tags and names are not looked at."
+    )]
+    Language(language::LanguageArgs),
     /// Search stored mentions with the query language.
     #[command(
         after_help = "Example:\n  earful search 'outage NOT planned' --project vellano-care --since 2026-11-01T00:00:00Z"
@@ -148,6 +154,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Projects(args) => check::projects(&config, args.json),
         Command::Match(args) => matching::run(&args),
         Command::Query(command) => query::run(&config, command),
+        Command::Language(args) => language::run(&args),
         Command::Search(args) => remote::search(&config, &args),
         Command::Replay(args) => start::replay(&config, &args),
         Command::Status(args) => remote::status(&config, args.json),

@@ -133,7 +133,9 @@ pub(super) fn run(config: &Path, command: QueryCommand) -> Result<ExitCode, Fail
         QueryCommand::Cost(args) => cost(&args, &mut io::stdin().lock(), out),
         QueryCommand::Forms(args) => {
             let morph = args.names.then_some(query::forms::Morph::Names);
-            super::forms::run(&args.lang, morph, io::stdin().lock(), &mut *out).map(|()| ExitCode::SUCCESS).map_err(Stop::Io)
+            super::forms::run(&args.lang, morph, io::stdin().lock(), &mut *out)
+                .map(|()| ExitCode::SUCCESS)
+                .map_err(Stop::Io)
         }
         QueryCommand::Preview(_) => Ok(ExitCode::SUCCESS),
     };

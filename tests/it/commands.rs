@@ -280,11 +280,14 @@ async fn a_query_of_what_a_reply_answers_is_live_and_searched_alike() {
     house.push(&[post("a", "out of coffee", None)]).await;
     // Its parent is stored; its parent comes in the same batch; its parent says something else, or was never seen.
     house.push(&[post("b", "tea then", Some("a")), post("c", "no cocoa", None), post("d", "tea?", Some("c"))]).await;
-    house.push(&[post("e", "tea again", Some("b")), post("f", "tea too", Some("unseen")), post("g", "tea", None)]).await;
+    house
+        .push(&[post("e", "tea again", Some("b")), post("f", "tea too", Some("unseen")), post("g", "tea", None)])
+        .await;
     house.until_settled(&daemon, 2).await;
     let search = ["search", "tea parent:(coffee OR cocoa)", "--json"];
     let found = house.run(&search).expect(0, "").json();
-    let texts: BTreeSet<&str> = found["mentions"].as_array().unwrap().iter().map(|found| found["text"].as_str().unwrap()).collect();
+    let texts: BTreeSet<&str> =
+        found["mentions"].as_array().unwrap().iter().map(|found| found["text"].as_str().unwrap()).collect();
     assert_eq!(texts, BTreeSet::from(["tea then", "tea?"]));
     house.run(&["search", "tea NOT parent:cocoa"]).expect(0, "tea then");
     daemon.stop().await.unwrap();
