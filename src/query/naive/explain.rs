@@ -73,6 +73,7 @@ impl Evaluation<'_> {
         let mut terms = Vec::new();
         if parts.is_empty() && truth.is_yes() {
             self.tell(node, scope, &mut terms);
+            terms.sort_by_key(|term| (term.field, term.span));
             terms.truncate(TERMS_MAX);
         }
         let note = match (node, truth) {
