@@ -25,6 +25,8 @@ struct JsonLine {
     site: Option<String>,
     network: Option<String>,
     wire: Option<Wire>,
+    did: Option<String>,
+    commit: Option<serde_json::Value>,
     body: Option<serde_json::Value>,
     body_base64: Option<String>,
 }
@@ -111,6 +113,10 @@ pub(super) fn posts_of(line: &str, declared: Option<Lang>) -> Vec<Post> {
                 site,
                 source: network,
             })
+        }
+        // An event as Jetstream sends it.
+        Some(JsonLine { did: Some(_), commit: Some(_), .. }) => {
+            return recorded(Wire::Jetstream, Some(serde_json::Value::String(line.to_owned())), None);
         }
         _ => example_post(&Example { text: line.trim_end_matches('\r').to_owned(), ..Example::default() }),
     };

@@ -5,7 +5,7 @@ use crate::query::{LiteralKind, STAR_CHARACTERS_MAX};
 
 use super::compare::Compare;
 use super::fold::{self, UNSEGMENTED, WORD};
-use super::letters::Letters;
+use super::letters::{Letters, Placed};
 use super::pattern::{Element, Pattern};
 use super::verify::{View, Ways, end_of_name, end_of_run, is_whole};
 
@@ -52,29 +52,16 @@ impl Pattern {
         ways.begin(start);
         for (nth, element) in self.elements.iter().enumerate() {
             let is_beside_wildcard = nth > 0 && !(is_letter(element) && is_letter(&self.elements[nth - 1]));
-            let Ways { now, next } = &mut *ways;
-            next.clear();
-            for &at in now.iter() {
-                match element {
-                    Element::Letter(typed) => {
-                        let is_within = !is_beside_wildcard || at == start || !letters.is_boundary(at);
-                        let is_found = |placed: &super::letters::Placed| compare.finds(typed, &placed.letter);
-                        if is_within && letters.get(at).is_some_and(is_found) {
-                            next.push(at + 1);
-                        }
-                    }
-                    Element::Many => {
-                        next.push(at);
-                        let is_edge = nth == 0 || nth == last;
-                        let mut end = at;
-                        for _ in 0..STAR_CHARACTERS_MAX {
-                            let Some(after) = character(letters, end, start, is_edge) else { break };
-                            next.push(after);
-                            end = after;
-                        }
-                    }
-                    _ => next.extend(character(letters, at, start, false)),
+            match element {
+                Element::Letter(typed) => {
+                    let is_found = |placed: &Placed| compare.finds(typed, &placed.letter);
+                    let is_within = |at| !is_beside_wildcard || at == start || !letters.is_boundary(at);
+                    ways.step(|at, next| {
+                        next.extend((is_within(at) && letters.get(at).is_some_and(is_found)).then_some(at + 1));
+                    });
                 }
+                Element::Many => ways.step_over_star(letters, start, nth == 0 || nth == last),
+                _ => ways.step(|at, next| next.extend(character(letters, at, start, false))),
             }
             ways.turn();
             if ways.now.is_empty() {
@@ -110,6 +97,46 @@ impl Pattern {
             _ => false,
         };
         (slips_between(self.elements.len(), length, is_same, ways) <= slips).then_some(end)
+    }
+}
+
+impl Ways {
+    /// From each place reached now to those that `go` adds.
+    fn step(&mut self, go: impl Fn(usize, &mut Vec<usize>)) {
+        self.next.clear();
+        self.now.iter().for_each(|&at| go(at, &mut self.next));
+    }
+
+    /// From each place over any number of characters, up to the bound. The way from one place goes on where that from the
+    /// place before has been, so that each character is passed once.
+    fn step_over_star(&mut self, letters: &Letters, start: usize, is_spaced: bool) {
+        self.next.clear();
+        let mut origins = self.now.iter().copied().peekable();
+        let (mut at, mut left) = (0, 0);
+        let mut is_under_way = false;
+        loop {
+            match origins.peek() {
+                // A place within a character is left by no star.
+                Some(&origin) if !is_under_way || origin < at => {
+                    origins.next();
+                    (at, left) = if is_under_way { (at, left) } else { (origin, STAR_CHARACTERS_MAX) };
+                    is_under_way = true;
+                    self.next.push(origin);
+                }
+                Some(&origin) if origin == at => {
+                    origins.next();
+                    left = STAR_CHARACTERS_MAX;
+                }
+                _ if !is_under_way => return,
+                _ => match character(letters, at, start, is_spaced).filter(|_| left > 0) {
+                    Some(after) => {
+                        (at, left) = (after, left - 1);
+                        self.next.push(at);
+                    }
+                    None => is_under_way = false,
+                },
+            }
+        }
     }
 }
 

@@ -320,3 +320,36 @@ fn the_language_is_asked_for_only_when_a_rule_depends_on_it_and_then_once() {
     assert_eq!(matcher.scan(&post("x y"), &verdict, &mut scratch).len(), 2);
     assert_eq!(asked.get(), 1);
 }
+
+/// Posts as long as they can be, made of what costs most, and what is looked for in them. A way of looking that is not
+/// linear in the post would take hours here.
+#[test]
+fn the_longest_posts_of_the_worst_texts_are_decided() {
+    let texts = ["a ", "a", "Aa", "#", "ab ", "東", "a. A ", "aXbXcX", "الكتاب "]
+        .map(|part| format!("#{}", part.repeat(TEXT_BYTES_MAX / part.len())));
+    let rows = [
+        ("a NEAR/100 a NEAR/100 a NEAR/100 zq", 0),
+        ("(a NEAR/30 a) NEAR/100 (a NEAR/30 a)", 2),
+        ("a NOT NEAR/100 a", 1),
+        ("a SENTENCE a", 2),
+        ("(a a a a a a a zq)~100", 0),
+        ("freq(a) >= 20000", 2),
+        ("aa*aa*aa*aab", 0),
+        ("*ab*aac*", 0),
+        ("a?a?a?a?a?aab", 0),
+        ("fuzzy(abababab,2)", 0),
+        ("#aaa*aaa*aaa*b", 0),
+        ("東*東*東*東*京", 0),
+        ("\"a a a a a a a zq\"", 0),
+        ("+\"a a a a a zq\"", 0),
+        ("a-a-a-a-a-a-zq", 0),
+        ("الكتاب NEAR/3 الكتاب", 1),
+    ];
+    for (query, expected) in rows {
+        let tree = crate::query::parse(query).unwrap_or_else(|errors| panic!("{query}: {errors:?}"));
+        let matcher = Matcher::compile(vec![Rule { tree, ..rule(literal(Word, "a")) }]);
+        let mut scratch = Scratch::default();
+        let found = texts.iter().filter(|text| !matcher.scan(&post(text), &Verdict::default, &mut scratch).is_empty());
+        assert_eq!(found.count(), expected, "{query}");
+    }
+}

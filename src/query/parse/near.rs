@@ -7,6 +7,8 @@ use super::group::{Parser, Part};
 use super::lex;
 use super::token::{Field, Nearness, TokenKind, mistake};
 
+/// How far the operators within an operand reach: each place of it is kept, and these grow with the reach.
+const OPERAND_REACH_MAX: u32 = 30;
 /// Words that one window holds.
 const WINDOW_PARTS_MAX: usize = 8;
 
@@ -112,7 +114,28 @@ fn two_of_apart(span: &Range<usize>) -> QueryError {
 
 /// A part as places in a text.
 fn spans(part: Part) -> Result<Spans, QueryError> {
-    places(part.node).map_err(|(what, instead)| near_operand(what, part.span, instead))
+    let span = part.span;
+    let found = places(part.node).map_err(|(what, instead)| near_operand(what, span.clone(), instead))?;
+    if reach(&found) > OPERAND_REACH_MAX {
+        let message =
+            format!("What stands beside NEAR reaches at most {OPERAND_REACH_MAX} words by its own operators.");
+        return Err(mistake("wrong_distance", span, message, Some("(a NEAR/5 b) NEAR/20 c")));
+    }
+    Ok(found)
+}
+
+/// Words that the operators of some places reach over, all together.
+fn reach(found: &Spans) -> u32 {
+    let of = |gap: &Gap| match gap {
+        Gap::Near(words) | Gap::Ordered(words) => *words,
+        Gap::Sentence => 0,
+    };
+    match found {
+        Spans::Keyword(_) | Spans::Window { .. } => 0,
+        Spans::Any(parts) => parts.iter().map(reach).max().unwrap_or(0),
+        Spans::Chain { parts, gaps } => gaps.iter().map(of).sum::<u32>() + parts.iter().map(reach).sum::<u32>(),
+        Spans::Apart { of, .. } => reach(of),
+    }
 }
 
 fn near_operand(what: &str, span: Range<usize>, instead: &str) -> QueryError {
