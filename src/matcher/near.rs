@@ -106,9 +106,8 @@ fn token_end(letters: &Letters, start: usize) -> usize {
     let is_single = letters.get(start).is_some_and(|first| first.is(UNSEGMENTED));
     let mut end = start + 1;
     while end < letters.len() {
-        let is_over =
-            letters.is_boundary(end) || letters.is_tag_boundary(end) || is_single && letters.parts_characters(end);
-        if is_over {
+        let may_part = is_single || letters.is_tag_boundary(end);
+        if letters.is_boundary(end) || may_part && letters.parts_characters(end) {
             break;
         }
         end += 1;

@@ -109,6 +109,10 @@ impl Marked {
 
 impl Room {
     pub fn fold(&mut self, text: &str) {
+        // Most posts have no title and nothing around them: what was folded from nothing is folded.
+        if text.is_empty() && self.folded.bytes.is_empty() && !self.is_read {
+            return;
+        }
         folded::addresses(text, &mut self.addresses);
         self.folded.read(text, &self.addresses);
         self.is_read = false;

@@ -295,7 +295,14 @@ fn address(text: &str) -> Result<Url, Rejected> {
 fn site(named: Option<&str>, url: Option<&Url>, network: &str) -> Result<Arc<str>, Rejected> {
     let site = named.or_else(|| url.and_then(Url::host_str)).unwrap_or(network);
     let fits = (1..=NAME_BYTES_MAX).contains(&site.len());
-    if fits { Ok(site.to_lowercase().into()) } else { Err(Rejected::Value) }
+    if !fits {
+        return Err(Rejected::Value);
+    }
+    // As addresses have it, and as queries ask for it: letters beyond ASCII as IDNA spells them.
+    match url::Host::parse(site) {
+        Ok(url::Host::Domain(host)) if !site.is_ascii() => Ok(host.into()),
+        _ => Ok(site.to_lowercase().into()),
+    }
 }
 
 fn named(text: Option<String>) -> Result<Option<String>, Rejected> {
@@ -355,6 +362,7 @@ mod tests {
                "lang":"pt-BR","langs":["pt","sr","fr"],"hashtags":["#tea"],"published_at":"2999-01-01T00:00:00Z"}"##.replace('\n', " ").as_str(),
         );
         assert_eq!((&*post.network, &*post.site), ("crm", "example.org"));
+        assert_eq!(&*site(Some("Müller.de"), None, "crm").unwrap(), "xn--mller-kva.de");
         assert_eq!(
             (post.thread.root, post.thread.parent),
             (Some(PostId::of("crm", "1")), Some(PostId::of("crm", "6")))
