@@ -3,6 +3,7 @@
 
 mod around;
 mod condition;
+mod dialect;
 pub mod forms;
 mod home;
 mod layout;
@@ -21,6 +22,7 @@ pub use sentence::sentence_starts;
 
 pub use around::{Around, Said};
 pub use condition::{Bounds, Condition, Has, Is};
+pub use dialect::{Dialect, Imported, Remark, import};
 pub use home::Home;
 pub use layout::layout;
 pub use parse::{QUERY_BYTES_MAX, comments, parse, parse_with};

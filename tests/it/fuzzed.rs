@@ -2,6 +2,7 @@
 //! targets in `fuzz/`. Nothing panics, nothing hangs, and what is read keeps the promises of its type.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use earful::model::{
 use earful::normalize::{self, push};
 use earful::outbox::EndpointClock;
 use earful::projects::{ProjectText, Routes, read_project};
-use earful::query::{self, Rule, naive};
+use earful::query::{self, Dialect, Query, Rule, naive};
 use earful::sinks::sign::{Secret, Signed, sign, verify};
 use earful::sources::feeds;
 use earful::sources::jetstream::{Jetstream, JetstreamSettings, WireVersion, progress_of};
@@ -46,6 +47,7 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("feed_body", feed_body),
     ("feed_xml", feed_xml),
     ("query_parse", query_parse),
+    ("query_dialects", query_dialects),
     ("row_codec", row_codec),
     ("html_text", html_text),
     ("charset", characters),
@@ -171,6 +173,35 @@ fn query_parse(bytes: &[u8]) {
     };
     assert!(tree.lints.iter().all(|lint| written.get(lint.span.clone()).is_some()), "{:?}", tree.lints);
     narrow(&tree);
+    agree(tree, &written);
+}
+
+/// A query of another product is imported or refused, with spans inside its text, and its text is the same query. The
+/// first byte tells the product.
+fn query_dialects(bytes: &[u8]) {
+    let Some((first, bytes)) = bytes.split_first() else { return };
+    let pasted = lossy(bytes);
+    let dialect = Dialect::ALL[usize::from(*first) % Dialect::ALL.len()];
+    let is_inside = |span: &Range<usize>| pasted.get(span.clone()).is_some();
+    let imported = match query::import(&pasted, dialect) {
+        Ok(imported) => imported,
+        Err(mistakes) => {
+            assert!(!mistakes.is_empty());
+            for mistake in &mistakes {
+                assert!(is_inside(&mistake.span) && !mistake.message.is_empty(), "{mistake:?} in {pasted:?}");
+            }
+            return;
+        }
+    };
+    assert!(imported.remarks.iter().all(|remark| is_inside(&remark.span)), "{:?}", imported.remarks);
+    assert!(imported.query.lints.iter().all(|lint| is_inside(&lint.span)), "{:?}", imported.query.lints);
+    let read = query::parse(&imported.text).map(|query| (query.pragmas, query.root));
+    assert_eq!(read, Ok((imported.query.pragmas.clone(), imported.query.root.clone())), "{}", imported.text);
+    agree(imported.query, &pasted);
+}
+
+/// A query means the same to both evaluators, on a text.
+fn agree(tree: Query, written: &str) {
     let rule = Rule {
         project: "p".to_owned(),
         query: "q".to_owned(),
@@ -180,7 +211,7 @@ fn query_parse(bytes: &[u8]) {
         sources: Vec::new(),
         tree,
     };
-    let post = post_of(&written);
+    let post = post_of(written);
     let verdict = || language::detect(&post.text, &post.langs);
     let expected = naive::matches(&rule, &post, &verdict);
     let matcher = Matcher::compile(vec![rule]);
@@ -413,7 +444,7 @@ mod runs {
     const INPUTS: usize = 2_000;
     const INPUT_BYTES_MAX: usize = 16 << 10;
     /// The first of the targets are those that strangers reach; the others get a fifth of the time.
-    const LONG_TARGETS: usize = 10;
+    const LONG_TARGETS: usize = 11;
     /// No input of this size may take longer, on a machine that is busy with other tests.
     const INPUT_TIME_MAX: Duration = Duration::from_secs(10);
 

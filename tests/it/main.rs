@@ -8,6 +8,7 @@ mod bad_input;
 mod characters;
 mod commands;
 mod crash;
+mod dialects;
 #[allow(dead_code, reason = "the fuzz targets take this file by its path and use the rest of it")]
 mod fuzzed;
 mod layers;

@@ -72,6 +72,13 @@ use glyph::{Compare, Marks, glyphs};
 use text::Text;
 use wild::Piece;
 
+/// The letters of a literal without marks and case, and whether any mark is typed.
+pub(super) fn typed(text: &str) -> (String, bool) {
+    let glyphs = glyphs(text);
+    let has_marks = glyphs.iter().any(|glyph| !glyph.marks.is_empty());
+    (glyphs.into_iter().map(|glyph| glyph.base).collect(), has_marks)
+}
+
 /// Why `rule` matches `post`, or nothing if it does not. `verdict` tells the post's language; it is asked for only if
 /// the answer depends on it.
 pub fn matches(rule: &Rule, post: &Post, verdict: &dyn Fn() -> Verdict) -> Option<Vec<Term>> {

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::super::dialect::{self, Dialect, Translated};
 use super::super::pragma::Pragmas;
 use super::super::{Condition, Inflect, Keyword, Literal, LiteralKind, Node, Query, QueryError, Scope};
 use super::lex::{self, Lexed};
@@ -33,6 +34,9 @@ pub(super) fn parse_whole(
     pragmas: Pragmas,
     uses: &mut Uses,
 ) -> Result<(Query, Part), QueryError> {
+    if let Some((dialect, start)) = lexed.foreign {
+        return parse_foreign((dialect, start), text, lexed, pragmas, uses);
+    }
     let mut parser = Parser { text, tokens: lexed.tokens, at: 0, lints: lexed.lints, pragmas, uses };
     parser.read_pragmas();
     if parser.peek().is_none() {
@@ -47,6 +51,40 @@ pub(super) fn parse_whole(
     let (pragmas, mut lints) = (parser.pragmas, parser.lints);
     lints.sort_by_key(|lint| lint.span.start);
     Ok((Query { pragmas, root: Node::All(Vec::new()), lints }, part))
+}
+
+/// The whole text of a query that another product wrote, from a byte on. What it says of itself before counts last.
+fn parse_foreign(
+    (dialect, start): (Dialect, usize),
+    text: &str,
+    lexed: Lexed,
+    pragmas: Pragmas,
+    uses: &mut Uses,
+) -> Result<(Query, Part), QueryError> {
+    let moved =
+        |mistake: QueryError| QueryError { span: mistake.span.start + start..mistake.span.end + start, ..mistake };
+    let Translated { written, remarks } =
+        dialect::translate(&text[start..], dialect).map_err(|mut mistakes| moved(mistakes.remove(0)))?;
+    let told = |mistake: QueryError| moved(written.told(mistake));
+    let mut ours = lex::lex(&written.text);
+    if !ours.mistakes.is_empty() {
+        return Err(told(ours.mistakes.remove(0)));
+    }
+    let heads = ours.tokens.iter().take_while(|token| matches!(token.kind, TokenKind::Pragma(_))).count();
+    ours.tokens.splice(heads..heads, lexed.tokens);
+    let (mut query, mut part) = parse_whole(&written.text, ours, pragmas, uses).map_err(told)?;
+    let mut lints: Vec<QueryError> = remarks.iter().map(|remark| moved(remark.lint())).collect();
+    lints.extend(dialect::lasting(query.lints).into_iter().map(told));
+    lints.sort_by_key(|lint| lint.span.start);
+    lints.truncate(MISTAKES_MAX);
+    query.lints = lints;
+    let place = |span: Range<usize>| {
+        let theirs = written.origin(&span);
+        theirs.start + start..theirs.end + start
+    };
+    (part.loose, part.loose_negated) = (part.loose.map(place), part.loose_negated.map(place));
+    part.span = place(part.span);
+    Ok((query, part))
 }
 
 /// A node with what is known of it.

@@ -3,10 +3,10 @@ use std::ops::Range;
 use proptest::prelude::*;
 
 use super::super::{
-    Condition, Fold, Inflect, Keyword, Literal, LiteralKind, Morph, Node, Pragmas, Query, QueryError, Spans, Zone,
-    write,
+    Condition, Fold, Inflect, Keyword, Literal, LiteralKind, Morph, Node, Pragmas, Query, QueryError, Shared, Spans,
+    Zone, write,
 };
-use super::{QUERY_BYTES_MAX, lex, parse};
+use super::{QUERY_BYTES_MAX, comments, lex, parse, parse_with};
 use crate::model::Lang;
 
 /// Looks at a character that the lexer may take for each byte of hostile text.
@@ -572,17 +572,39 @@ fn pragmas_tell_how_literals_are_compared() {
 }
 
 #[test]
-fn what_is_not_built_says_so() {
+fn a_query_of_another_dialect_is_read_by_its_rules() {
+    let query = read("@dialect:x from:ann -is:retweet <cats> or");
+    assert_eq!(write(&query), "@morph:off @fold:strict author:ann -is:repost cats or");
+    let lints: Vec<_> = query.lints.iter().map(|lint| (lint.code, lint.span.clone())).collect();
+    assert_eq!(lints, [("changed", 11..19), ("changed", 21..31)]);
+    // What the query says before counts last; what it says behind is the dialect's.
+    let query = read("<<< why >>> @lang:cs @fold:all @dialect:brandwatch\nvoda NEAR/2f {B} <<< because >>>");
+    assert_eq!(write(&query), "@lang:cs @morph:off @fold:all voda ONEAR/2 {B}");
+    assert_eq!(comments("<<< why >>> @dialect:brandwatch a <<< because >>> // b"), ["why", "because"]);
+    assert_eq!(mistake("@dialect:x @fold:all a").code, "pragma_not_at_head");
     let rows = [
-        ("a tag:b", 2..7),
-        ("a tag:(b (c)) d", 2..13),
-        ("a tag:\"b c\" d", 2..11),
-        ("@dialect:brandwatch a", 9..19),
-        ("@dialect:talkwalker a", 9..19),
-        ("@dialect:meltwater a", 9..18),
-        ("@dialect:x a", 9..10),
-        ("@dialect:lucene a", 9..15),
+        ("@dialect:x a list:1", "no_counterpart", 13..19),
+        ("@dialect:x -a", "no_anchor", 11..13),
+        ("@dialect:brandwatch voda \"b", "unbalanced_quote", 25..27),
+        ("@dialect:lucene ab*", "wildcard_too_short", 16..19),
+        ("@dialect:x", "empty", 10..10),
+        ("@dialect:y a", "wrong_value", 9..10),
     ];
+    for (text, code, span) in rows {
+        let mistake = mistake(text);
+        assert_eq!((mistake.code, mistake.span), (code, span), "{text}");
+    }
+    let shared = Shared {
+        queries: [("pasted".to_owned(), "@dialect:x from:ann \"coca-cola\"".to_owned())].into(),
+        lists: [("l".to_owned(), vec!["@dialect:lucene wi-fi".to_owned()])].into(),
+    };
+    let used = parse_with("use(pasted) OR list(l)", &shared).map(|query| write(&query));
+    assert_eq!(used.as_deref(), Ok("author:ann \"coca cola\" OR (wi OR fi)"));
+}
+
+#[test]
+fn what_is_not_built_says_so() {
+    let rows = [("a tag:b", 2..7), ("a tag:(b (c)) d", 2..13), ("a tag:\"b c\" d", 2..11)];
     for (text, span) in rows {
         let mistake = mistake(text);
         assert_eq!((mistake.code, mistake.span), ("not_built", span), "{text}");

@@ -7,11 +7,12 @@ mod words;
 
 pub use operators::is_operator;
 pub(super) use operators::times;
-pub(super) use words::{is_wildcard, of_pattern};
+pub use quoted::read as words_of;
+pub(super) use words::{is_pragma, is_wildcard, of_pattern};
 
 use std::ops::Range;
 
-use super::super::{LiteralKind, QueryError};
+use super::super::{Dialect, LiteralKind, QueryError};
 use super::cursor::{Cursor, has_stray_mark, is_curly_quote, is_invisible, is_word};
 use super::token::{Call, DEPTH_MAX, LEAVE_OUT, MISTAKES_MAX, Token, TokenKind, WINDOW_OF_WORD, mistake};
 
@@ -21,7 +22,7 @@ const PHRASE_WORDS_MAX: usize = 64;
 const LITERAL_BYTES_MAX: usize = 2 << 10;
 const NOTHING_QUOTED: &str = "There is no word between these quotation marks.";
 /// Tokens that may lie between two places: what is further apart is not near.
-pub(super) const DISTANCE_MAX: u32 = 100;
+pub const DISTANCE_MAX: u32 = 100;
 
 /// What a text was read as.
 pub struct Lexed {
@@ -30,6 +31,8 @@ pub struct Lexed {
     pub mistakes: Vec<QueryError>,
     /// The bytes of what comments say.
     pub comments: Vec<Range<usize>>,
+    /// From which byte on the text is written in another dialect. It holds no tokens of ours.
+    pub foreign: Option<(Dialect, usize)>,
     #[cfg(test)]
     pub steps: usize,
 }
@@ -41,6 +44,7 @@ pub fn lex(text: &str) -> Lexed {
         lints: Vec::new(),
         mistakes: Vec::new(),
         comments: Vec::new(),
+        foreign: None,
         groups: Vec::new(),
     };
     while let Some(letter) = lexer.cursor.peek() {
@@ -76,6 +80,7 @@ struct Lexer<'a> {
     lints: Vec<QueryError>,
     mistakes: Vec<QueryError>,
     comments: Vec<Range<usize>>,
+    foreign: Option<(Dialect, usize)>,
     groups: Vec<Group>,
 }
 
@@ -128,6 +133,7 @@ impl Lexer<'_> {
             lints: self.lints,
             mistakes: self.mistakes,
             comments: self.comments,
+            foreign: self.foreign,
             #[cfg(test)]
             steps: self.cursor.steps(),
         }

@@ -7,14 +7,13 @@ use crate::model::Lang;
 
 use super::super::super::condition::Bounds;
 use super::super::super::pragma::{Fold, Morph, Zone};
-use super::super::super::{Gap, QueryError};
-use super::super::token::{Call, LEAVE_OUT, Nearness, Pragma, TokenKind, VALUE_MISSING, mistake, unknown_language};
+use super::super::super::{Dialect, Gap, QueryError};
+use super::super::token::{Call, Nearness, Pragma, TokenKind, VALUE_MISSING, mistake, unknown_language};
 use super::super::values;
 use super::{DISTANCE_MAX, Holds, Lexer};
 
 /// Each begins an operator of nearness.
 pub(super) const NEARNESS: [&str; 3] = ["NEAR", "ONEAR", "SENTENCE"];
-const DIALECTS: [&str; 5] = ["brandwatch", "talkwalker", "meltwater", "x", "lucene"];
 pub(super) const PRAGMAS: [&str; 6] = ["dialect", "lang", "morph", "fold", "tz", "strict"];
 
 impl Lexer<'_> {
@@ -99,6 +98,11 @@ impl Lexer<'_> {
         if value.is_empty() {
             return self.wrong("missing_value", start, VALUE_MISSING, Some("@lang:cs, @fold:strict"));
         }
+        if let Some(dialect) = Dialect::named(value).filter(|_| name == "dialect") {
+            // All that follows is read by its own rules.
+            self.foreign = Some((dialect, span.end));
+            return self.cursor.skip_while(|_| true);
+        }
         match read_pragma(name, value, &span) {
             Ok(Some(pragma)) => self.token(start, TokenKind::Pragma(pragma)),
             Ok(None) => {}
@@ -112,10 +116,6 @@ fn read_pragma(name: &str, value: &str, span: &Range<usize>) -> Result<Option<Pr
     let wrong = |message: &str, instead: &str| Err(mistake("wrong_value", span.clone(), message, Some(instead)));
     let pragma = match (name, value) {
         ("dialect", "earful") => return Ok(None),
-        ("dialect", dialect) if DIALECTS.contains(&dialect) => {
-            let message = "A query in another dialect is imported: `earful query import`.";
-            return Err(mistake("not_built", span.clone(), message, Some(LEAVE_OUT)));
-        }
         ("dialect", _) => {
             return wrong("A dialect is one of brandwatch, talkwalker, meltwater, x, lucene.", "@dialect:x");
         }

@@ -5,7 +5,7 @@ use super::super::cursor::{Cursor, is_solid, is_symbol, is_word};
 
 /// The words of what was quoted, each with the byte at which it begins. A word has its inner and final punctuation and its wildcards, as outside; an emoji is a
 /// word.
-pub(super) fn read(text: &str) -> Vec<(usize, &str)> {
+pub fn read(text: &str) -> Vec<(usize, &str)> {
     let mut cursor = Cursor::new(text);
     let mut words = Vec::new();
     while let Some(letter) = cursor.peek() {

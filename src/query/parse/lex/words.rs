@@ -289,7 +289,8 @@ fn is_nearness(text: &str) -> bool {
     NEARNESS.contains(&operator) && number.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-fn is_pragma(text: &str) -> bool {
+/// Whether a word is what a query says of itself at its head.
+pub(in super::super) fn is_pragma(text: &str) -> bool {
     text.strip_prefix('@').and_then(|rest| rest.split_once(':')).is_some_and(|(name, _)| PRAGMAS.contains(&name))
 }
 
