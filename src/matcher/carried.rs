@@ -78,6 +78,11 @@ pub(super) fn is_prefix(letters: impl Iterator<Item = char>) -> bool {
     PREFIXES.contains(&key(letters))
 }
 
+/// Whether a letter is one of those that prefixes are made of.
+pub(super) fn is_of_prefix(letter: char) -> bool {
+    matches!(letter, 'و' | 'ف' | 'ب' | 'ك' | 'ل' | 'ا' | 'ו' | 'ש' | 'כ' | 'מ' | 'ב' | 'ל' | 'ה')
+}
+
 /// Whether letters are the particles that a Korean word may carry: at least one letter.
 pub(super) fn are_particles(letters: impl Iterator<Item = char>) -> bool {
     PARTICLES.contains(&key(letters))

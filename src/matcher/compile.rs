@@ -1,14 +1,17 @@
-//! From rules to tables: an automaton for the literals that trigger rules, and each rule's program.
+//! From rules to tables: where the literals that trigger rules are found, and each rule's program.
 //! Unaware of posts.
 
 use std::collections::HashMap;
 
 use crate::query::{Literal, LiteralKind, Node, Rule, Scope};
 
+use super::anchor::{Anchor, anchors};
+use super::filed::Anchors;
 use super::fold;
-use super::net::{Lists, Net};
+use super::net::{Lists, Literals, Net};
 use super::pattern::Pattern;
-use super::program::{Programs, Trigger, Writer};
+use super::probe::Seed;
+use super::program::{Programs, Trigger, Weighed, Writer, Written};
 
 /// Numbers under texts.
 pub(super) type Filed = HashMap<String, Vec<u32>>;
@@ -16,7 +19,7 @@ pub(super) type Filed = HashMap<String, Vec<u32>>;
 /// Everything that scanning needs, made once from the rules.
 #[derive(Debug)]
 pub(super) struct Tables {
-    pub patterns: Vec<Pattern>,
+    pub literals: Literals,
     /// For every post: the literals that trigger rules.
     pub triggers: Net,
     /// For crowded posts: all other literals.
@@ -24,14 +27,17 @@ pub(super) struct Tables {
     /// Hashtag and name literals by their loosest form, without the sign.
     pub hashtags: HashMap<Vec<u8>, Vec<u32>>,
     pub names: HashMap<Vec<u8>, Vec<u32>>,
-    /// Rules by the literal that triggers them; a literal that triggers none is looked for only when it is asked for.
+    /// Names and hashtags with stars: compared with each that came with a post.
+    pub loose_names: Vec<u32>,
+    /// The spellings of keywords: literals by set, and sets by literal.
+    pub sets: Lists,
+    pub holders: Lists,
+    /// Rules by the set that triggers them; one that triggers none is looked for only when it is asked for.
     pub triggered: Lists,
     pub by_author: Filed,
     pub by_site: Filed,
     pub by_source: Filed,
     pub by_thread: Filed,
-    /// Names and hashtags with stars: compared with each that came with a post.
-    pub loose_names: Vec<u32>,
     /// Whether a rule asks what posts around say.
     pub asks_around: bool,
     /// Rules that need nothing: evaluated for every post.
@@ -40,36 +46,49 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    pub fn new(rules: &[Rule]) -> Self {
+    pub fn new(rules: &[Rule], seed: Seed) -> Self {
         let mut writer = Writer::default();
         for rule in rules {
             writer.write(rule);
         }
-        let triggers: Vec<_> = rules.iter().map(|rule| Trigger::of(&rule.tree.root, &writer)).collect();
-        let (programs, literals) = writer.finish();
-        let patterns: Vec<Pattern> = literals.iter().map(Pattern::new).collect();
-        let triggered = by_literal(&triggers, patterns.len());
+        let written = writer.finish();
+        let patterns: Vec<Pattern> = written.literals.iter().map(Pattern::new).collect();
+        let found: Vec<Vec<Anchor>> = patterns.iter().map(anchors).collect();
+        let weighed = Weighed::new(&written, &found);
+        let triggers: Vec<_> = rules.iter().map(|rule| Trigger::of(&rule.tree.root, &weighed)).collect();
+        let literals = Literals { anchors: Anchors::new(found.iter().map(Vec::as_slice), seed), patterns };
+        let Written { programs, sets, literals: spelled, .. } = written;
+        let triggered = by_set(&triggers, sets.len());
+        let holders = Lists::new(&turned(&sets, literals.patterns.len()));
+        let is_trigger = |number: u32| holders.get(number).iter().any(|&set| !triggered.get(set).is_empty());
         let (first, later): (Vec<u32>, Vec<u32>) =
-            (0..patterns.len() as u32).partition(|&number| !triggered.get(number).is_empty());
+            (0..literals.patterns.len() as u32).partition(|&number| is_trigger(number));
         let mut tables = Self {
-            triggers: Net::new(&patterns, &first),
-            others: Net::new(&patterns, &later),
-            patterns,
+            triggers: Net::new(&literals, &first),
+            others: Net::new(&literals, &later),
+            literals,
             hashtags: HashMap::new(),
             names: HashMap::new(),
+            loose_names: Vec::new(),
+            sets: Lists::new(&sets),
+            holders,
             triggered,
             by_author: Filed::new(),
             by_site: Filed::new(),
             by_source: Filed::new(),
             by_thread: Filed::new(),
-            loose_names: Vec::new(),
             asks_around: rules.iter().any(|rule| asks_around(&rule.tree.root)),
             always: Vec::new(),
             programs,
         };
-        tables.file_names(&literals);
+        tables.file_names(&spelled);
         tables.file_rules(triggers);
         tables
+    }
+
+    /// Memory of what finds literals.
+    pub fn bytes(&self) -> usize {
+        self.triggers.bytes() + self.others.bytes() + self.literals.anchors.bytes()
     }
 
     fn file_names(&mut self, literals: &[Literal]) {
@@ -107,15 +126,24 @@ fn asks_around(node: &Node) -> bool {
     }
 }
 
-/// Rules by the literal that triggers them.
-fn by_literal(triggers: &[Option<Trigger>], literals: usize) -> Lists {
-    let mut triggered = vec![Vec::new(); literals];
+/// Rules by the set that triggers them.
+fn by_set(triggers: &[Option<Trigger>], sets: usize) -> Lists {
+    let mut triggered = vec![Vec::new(); sets];
     for (rule, trigger) in (0..).zip(triggers) {
-        for &literal in trigger.iter().flat_map(|trigger| &trigger.literals) {
-            triggered[literal as usize].push(rule);
+        for &set in trigger.iter().flat_map(|trigger| &trigger.sets) {
+            triggered[set as usize].push(rule);
         }
     }
     Lists::new(&triggered)
+}
+
+/// Of lists of numbers below `size`, for each number the lists that hold it.
+fn turned(lists: &[Vec<u32>], size: usize) -> Vec<Vec<u32>> {
+    let mut turned = vec![Vec::new(); size];
+    for (list, numbers) in (0..).zip(lists) {
+        numbers.iter().for_each(|&number| turned[number as usize].push(list));
+    }
+    turned
 }
 
 fn file(filed: &mut Filed, keys: Vec<String>, rule: u32) {

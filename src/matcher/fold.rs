@@ -159,6 +159,9 @@ pub(super) struct Entry {
     pub script: Script,
     /// The class by which Unicode orders it among the marks of one letter; 0 for what is not moved.
     pub class: u8,
+    /// Not 0 for a letter of a word as any other of its script: between two that have the same, no literal begins or ends
+    /// outside a hashtag.
+    pub smooth: u8,
     /// Where its letter has marks already.
     places: u8,
 }
@@ -185,6 +188,7 @@ const NOTHING: Entry = Entry {
     kind: IGNORED,
     script: Script::Common,
     class: 0,
+    smooth: 0,
     places: 0,
 };
 
@@ -197,14 +201,26 @@ fn describe(character: char) -> Entry {
     if kind & (IGNORED | MARK) != 0 {
         let mut letter = Letter::plain(first);
         marks.for_each(|mark| letter.marks.add(mark));
-        return Entry { letter, loose: None, kind, script, class, places: place(first) };
+        return Entry { letter, loose: None, kind, script, class, smooth: 0, places: place(first) };
     }
     let (letters, places) = decompose(character);
     if letters.len() > 1 {
         kind |= SEVERAL;
     }
     let letter = letters.first().copied().unwrap_or(Letter::plain(character));
-    Entry { letter, loose: Some(loosest(letter.base)), kind: kind | joint(letter), script, class, places }
+    let loose = loosest(letter.base);
+    let smooth = if loose == letter.base && class == 0 { smoothness(kind, script) } else { 0 };
+    Entry { letter, loose: Some(loose), kind: kind | joint(letter), script, class, smooth, places }
+}
+
+fn smoothness(kind: Kind, script: Script) -> u8 {
+    let is_rough = kind & (UNSEGMENTED | HANGUL | COMBINING | SEVERAL | JAMO | MARK | IGNORED | UNDERSCORE) != 0;
+    let is_plain = kind & WORD != 0 && kind & (LETTER | DIGIT) != 0 && !is_rough;
+    match script {
+        Script::Common | Script::Inherited | Script::Unknown | Script::Arabic | Script::Hebrew => 0,
+        _ if is_plain => script as u8 + 1,
+        _ => 0,
+    }
 }
 
 /// Whether a letter is a joint, as a fact.
@@ -418,6 +434,11 @@ fn loosest(base: char) -> char {
     }
 }
 
+/// Whether a base is its own loosest form.
+pub(super) fn is_loosest(base: char) -> bool {
+    loosest(base) == base
+}
+
 /// Where a mark goes, as a bit: above, below, where kana is voiced, or elsewhere.
 fn place(mark: char) -> u8 {
     match canonical_combining_class(mark) {
@@ -583,7 +604,13 @@ impl<'a> MarkRun<'a> {
 /// Appends one letter.
 #[inline]
 pub(super) fn push(loose: char, into: &mut Vec<u8>) {
-    into.extend_from_slice(loose.encode_utf8(&mut [0; 4]).as_bytes());
+    let mut bytes = [0; 4];
+    match *loose.encode_utf8(&mut bytes).as_bytes() {
+        [one] => into.push(one),
+        [one, two] => into.extend([one, two]),
+        [one, two, three] => into.extend([one, two, three]),
+        _ => into.extend(bytes),
+    }
 }
 
 /// Appends the loosest form of one letter.

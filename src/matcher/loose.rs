@@ -12,16 +12,20 @@ use super::verify::{View, Ways, end_of_name, end_of_run, is_whole};
 impl Pattern {
     /// Calls back with the letters of each occurrence in a text, in order of their starts, until the answer is no.
     pub fn for_each_loose(&self, view: View, ways: &mut Ways, mut found: impl FnMut(usize, usize) -> bool) {
-        let compare = self.compare(view);
         for start in 0..view.letters.len() {
-            let end = match self.kind {
-                LiteralKind::Fuzzy(slips) => self.fuzzy_end(view.letters, start, usize::from(slips), ways),
-                LiteralKind::Hashtag | LiteralKind::Name => self.entity_end(view.letters, start, compare),
-                _ => self.wildcard_end(view.letters, start, compare, ways),
-            };
-            if end.is_some_and(|end| !found(start, end)) {
+            if self.loose_end(view, start, ways).is_some_and(|end| !found(start, end)) {
                 return;
             }
+        }
+    }
+
+    /// The end of the occurrence that begins at the letter `start`.
+    pub fn loose_end(&self, view: View, start: usize, ways: &mut Ways) -> Option<usize> {
+        let compare = self.compare(view);
+        match self.kind {
+            LiteralKind::Fuzzy(slips) => self.fuzzy_end(view.letters, start, usize::from(slips), ways),
+            LiteralKind::Hashtag | LiteralKind::Name => self.entity_end(view.letters, start, compare),
+            _ => self.wildcard_end(view.letters, start, compare, ways),
         }
     }
 

@@ -1,10 +1,12 @@
 //! All saved queries against one post: which match, and by which words.
 //! Unaware of where posts come from, of how queries are written, and of what becomes of a match.
 
+mod anchor;
 mod carried;
 mod compare;
 mod compile;
 mod composed;
+mod filed;
 mod fold;
 mod folded;
 mod letters;
@@ -12,7 +14,9 @@ mod loose;
 mod near;
 mod net;
 mod pattern;
+mod probe;
 mod program;
+mod rarity;
 mod scan;
 mod scratch;
 mod tokens;
@@ -25,6 +29,7 @@ use crate::model::{Match, Post, Verdict};
 use crate::query::{Around, Node, Query, Rule};
 
 use compile::Tables;
+use probe::Seed;
 
 /// Rules made ready to meet posts. Immutable: a change of the rules makes another matcher.
 #[derive(Debug)]
@@ -39,12 +44,13 @@ pub struct Figures {
     pub rules: usize,
     /// Distinct literals of all rules.
     pub literals: usize,
-    pub automaton_bytes: usize,
+    /// What finding them takes.
+    pub bytes: usize,
 }
 
 impl Matcher {
     pub fn compile(rules: Vec<Rule>) -> Self {
-        let tables = Tables::new(&rules);
+        let tables = Tables::new(&rules, Seed::random());
         Self { rules, tables }
     }
 
@@ -78,8 +84,8 @@ impl Matcher {
     pub fn figures(&self) -> Figures {
         Figures {
             rules: self.rules.len(),
-            literals: self.tables.patterns.len(),
-            automaton_bytes: self.tables.triggers.bytes() + self.tables.others.bytes(),
+            literals: self.tables.literals.patterns.len(),
+            bytes: self.tables.bytes(),
         }
     }
 }

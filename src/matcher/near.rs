@@ -19,10 +19,10 @@ pub(super) enum Places {
     Window { parts: Vec<Keyword>, others_max: u32 },
 }
 
-/// A keyword by numbers: its spellings, and how a mention shows it.
-#[derive(Clone, Debug)]
+/// A keyword by numbers: the set of its spellings, and how a mention shows it.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Keyword {
-    pub literals: Vec<u32>,
+    pub set: u32,
     pub shown: u32,
 }
 

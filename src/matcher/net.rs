@@ -1,4 +1,4 @@
-//! One automaton over the needles of some literals, and finding those literals in a text with it.
+//! Finding some literals in a text: by their anchors, or with one automaton over the needles of those that have none.
 //! Unaware of rules: it marks what it finds.
 
 use std::collections::HashMap;
@@ -8,15 +8,17 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 
 use super::compare::Marks;
-use super::fold::{self, COMBINING, DIGIT, HANGUL, UNSEGMENTED, WORD};
+use super::filed::{Anchors, Filed, Table, Told};
+use super::folded::Folded;
 use super::letters::Letters;
 use super::near::Place;
 use super::pattern::Pattern;
+use super::probe::Probe;
 use super::scratch::{Found, Room};
 use super::verify::{Holding, View, Ways, bytes};
 
 /// Lists of numbers under numbers from 0, without a hole.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lists {
     starts: Vec<u32>,
     items: Vec<u32>,
@@ -33,38 +35,44 @@ impl Lists {
         Self { starts, items }
     }
 
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
     pub fn get(&self, at: u32) -> &[u32] {
         &self.items[self.starts[at as usize] as usize..self.starts[at as usize + 1] as usize]
     }
 }
 
-/// Whether all literals of a needle begin with it, or end with it, so that a hit inside a word is none.
-#[derive(Clone, Copy, Debug)]
-struct Guard {
-    begins: bool,
-    ends: bool,
+/// All literals made ready: how they are compared, and where they are filed.
+#[derive(Debug)]
+pub(super) struct Literals {
+    pub patterns: Vec<Pattern>,
+    pub anchors: Anchors,
 }
 
-/// The needles of some literals.
+/// Some literals, to be found in texts.
 #[derive(Debug)]
 pub(super) struct Net {
+    table: Table,
+    /// For literals that no word of a text is sure to begin with.
     automaton: Option<AhoCorasick>,
-    guards: Vec<Guard>,
-    /// Literals by needle.
+    /// Literals by needle of the automaton.
     holders: Lists,
-    /// Literals that have no needle: compared at every character.
+    /// Literals that have no needle either: compared at every character.
     anywhere: Vec<u32>,
 }
 
 impl Net {
-    /// A net for those of `patterns` whose numbers are given.
-    pub fn new(patterns: &[Pattern], numbers: &[u32]) -> Self {
+    /// A net for the literals whose numbers are given.
+    pub fn new(literals: &Literals, numbers: &[u32]) -> Self {
+        let table = Table::new(&literals.anchors, numbers.iter().copied());
         let mut needles: HashMap<&[u8], u32> = HashMap::new();
         let mut bytes: Vec<&[u8]> = Vec::new();
         let mut holders: Vec<Vec<u32>> = Vec::new();
         let mut anywhere = Vec::new();
-        for &number in numbers {
-            let pattern = &patterns[number as usize];
+        for &number in numbers.iter().filter(|&&number| literals.anchors.of(number).is_empty()) {
+            let pattern = &literals.patterns[number as usize];
             if pattern.needles().is_empty() {
                 anywhere.extend((pattern.is_raw() || pattern.is_loose()).then_some(number));
                 continue;
@@ -78,42 +86,39 @@ impl Net {
                 holders[needle as usize].push(number);
             }
         }
-        let all = |held: &[u32], is: fn(&Pattern) -> bool| held.iter().all(|&number| is(&patterns[number as usize]));
-        let guard = |held: &Vec<u32>| Guard {
-            begins: all(held, Pattern::begins_with_needle),
-            ends: all(held, Pattern::ends_with_needle),
-        };
-        let guards = holders.iter().map(guard).collect();
-        Self { automaton: automaton(&bytes), guards, holders: Lists::new(&holders), anywhere }
+        Self { table, automaton: automaton(&bytes), holders: Lists::new(&holders), anywhere }
     }
 
     pub fn bytes(&self) -> usize {
-        self.automaton.as_ref().map_or(0, AhoCorasick::memory_usage)
+        self.table.bytes() + self.automaton.as_ref().map_or(0, AhoCorasick::memory_usage)
     }
 
     /// Adds the literals that `text` holds to those found. The room holds the folded text.
-    pub fn find(&self, patterns: &[Pattern], text: &str, room: &mut Room, found: &mut Found, ways: &mut Ways) {
+    pub fn find(&self, literals: &Literals, text: &str, room: &mut Room, found: &mut Found, ways: &mut Ways) {
         for &number in &self.anywhere {
-            found.note(number, holds(&patterns[number as usize], text, room, ways));
+            found.note(number, holds(&literals.patterns[number as usize], text, room, ways));
         }
+        let Room { folded, letters, addresses, is_read, .. } = room;
+        let mut original = Original { text, letters, addresses, is_read };
+        self.table.find(&literals.anchors, folded, |anchor, probe| {
+            literals.look(anchor, probe, folded, &mut original, found, ways);
+        });
+        self.find_needles(literals, text, room, found, ways);
+    }
+
+    fn find_needles(&self, literals: &Literals, text: &str, room: &mut Room, found: &mut Found, ways: &mut Ways) {
         let Some(automaton) = &self.automaton else { return };
-        let Room { addresses, folded, letters, is_read, .. } = room;
+        let Room { folded, letters, addresses, is_read, .. } = room;
+        let mut original = Original { text, letters, addresses, is_read };
         let mut tried: Vec<u32> = Vec::new();
         for hit in automaton.find_overlapping_iter(&folded.bytes) {
-            let needle = hit.pattern().as_u32();
-            if folded.plain_edges && self.is_inside_word(needle, &folded.bytes, hit.range()) {
-                continue;
-            }
-            for &number in self.holders.get(needle) {
+            for &number in self.holders.get(hit.pattern().as_u32()) {
                 if found.yes.contains(number) {
                     continue;
                 }
-                if !*is_read {
-                    letters.read(text, addresses);
-                    *is_read = true;
-                }
+                let letters = original.read();
                 let Some(at) = letters.at_folded(hit.start()) else { break };
-                let pattern = &patterns[number as usize];
+                let pattern = &literals.patterns[number as usize];
                 if pattern.is_loose() {
                     // All of the text is looked through at once, at the first hit.
                     if !tried.contains(&number) {
@@ -122,20 +127,88 @@ impl Net {
                     }
                     continue;
                 }
-                let mut stands = |marks| pattern.occurrence(View { text, letters, marks }, at, ways).is_some();
-                if stands(Marks::Asked) {
+                note(number, pattern, found, |marks| {
+                    pattern.occurrence(View { text, letters, marks }, (at, pattern.anchor.start), ways).is_some()
+                });
+            }
+        }
+    }
+}
+
+/// The letters of a text, read when they are first asked for.
+struct Original<'a> {
+    text: &'a str,
+    letters: &'a mut Letters,
+    addresses: &'a [Range<usize>],
+    is_read: &'a mut bool,
+}
+
+impl Original<'_> {
+    fn read(&mut self) -> &Letters {
+        if !*self.is_read {
+            self.letters.read(self.text, self.addresses);
+            *self.is_read = true;
+        }
+        self.letters
+    }
+}
+
+/// Notes whether a literal stands, with its marks or without.
+fn note(number: u32, pattern: &Pattern, found: &mut Found, mut stands: impl FnMut(Marks) -> bool) {
+    if stands(Marks::Asked) {
+        found.yes.insert(number);
+    } else if pattern.has_marks && !found.but_for_marks.contains(number) && stands(Marks::Lacking) {
+        found.but_for_marks.insert(number);
+    }
+}
+
+impl Literals {
+    /// Notes whether the literal of an anchor stands where that may.
+    fn look(
+        &self,
+        anchor: &Filed,
+        probe: Probe,
+        folded: &Folded,
+        original: &mut Original,
+        found: &mut Found,
+        ways: &mut Ways,
+    ) {
+        let number = anchor.literal;
+        if found.yes.contains(number) {
+            return;
+        }
+        let pattern = &self.patterns[number as usize];
+        match self.anchors.told(anchor, folded, probe) {
+            Told::No => {}
+            Told::Yes { has_capital } => {
+                if has_capital || !pattern.reading.capital {
                     found.yes.insert(number);
-                } else if pattern.has_marks && !found.but_for_marks.contains(number) && stands(Marks::Lacking) {
-                    found.but_for_marks.insert(number);
                 }
+            }
+            Told::Perhaps => {
+                let text = original.text;
+                let letters = original.read();
+                let Some(at) = letters.at_folded(probe.at as usize) else { return };
+                let place = (at, anchor.element as usize);
+                note(number, pattern, found, |marks| pattern.stands(View { text, letters, marks }, place, ways));
             }
         }
     }
 
-    /// Whether a hit lies in a word that goes on where all its literals would begin or end.
-    fn is_inside_word(&self, needle: u32, folded: &[u8], hit: Range<usize>) -> bool {
-        let guard = self.guards[needle as usize];
-        guard.begins && is_joined(folded, hit.start, false) || guard.ends && is_joined(folded, hit.end, true)
+    /// Notes whether a text holds one literal. The room holds the folded text.
+    pub fn search(&self, number: u32, text: &str, room: &mut Room, found: &mut Found, ways: &mut Ways) {
+        let anchors = self.anchors.of(number);
+        if anchors.is_empty() {
+            return found.note(number, holds(&self.patterns[number as usize], text, room, ways));
+        }
+        let Room { folded, letters, addresses, is_read, probed, .. } = room;
+        probed.read(folded, self.anchors.seed, &self.anchors.lengths);
+        let mut original = Original { text, letters, addresses, is_read };
+        for anchor in anchors {
+            for probe in probed.with(anchor.hash) {
+                self.look(anchor, probe, folded, &mut original, found, ways);
+            }
+        }
     }
 }
 
@@ -148,42 +221,8 @@ fn automaton(needles: &[&[u8]]) -> Option<AhoCorasick> {
     Some(automaton.expect("needles are bounded by the memory that holds their rules, far below 2³¹ states"))
 }
 
-/// Whether the letters on both sides of a byte of a folded text are of one word, as far as two letters can tell: what
-/// a prefix of Arabic or Hebrew or a particle of Korean may part is not.
-fn is_joined(folded: &[u8], at: usize, ends: bool) -> bool {
-    if at == 0 || at >= folded.len() {
-        return false;
-    }
-    if folded[at - 1].is_ascii() && folded[at].is_ascii() {
-        return folded[at - 1].is_ascii_alphanumeric() && folded[at].is_ascii_alphanumeric();
-    }
-    let (Some(before), Some(after)) = (letter_before(folded, at), letter_at(folded, at)) else { return false };
-    let (left, right) = (fold::entry(before), fold::entry(after));
-    let may_part = match ends {
-        true => left.kind & (HANGUL | DIGIT | COMBINING) != 0,
-        false => left.kind & COMBINING != 0 || matches!(before, '\u{590}'..='\u{6ff}'),
-    };
-    let is_one_word = left.kind & right.kind & WORD != 0 && (left.kind | right.kind) & UNSEGMENTED == 0;
-    is_one_word && !may_part && !fold::parts_scripts(left.script, right.script)
-}
-
-fn letter_at(folded: &[u8], at: usize) -> Option<char> {
-    let length = match folded[at] {
-        0..0x80 => 1,
-        0xc0..0xe0 => 2,
-        0xe0..0xf0 => 3,
-        _ => 4,
-    };
-    str::from_utf8(folded.get(at..at + length)?).ok()?.chars().next()
-}
-
-fn letter_before(folded: &[u8], at: usize) -> Option<char> {
-    let start = (0..at).rev().take(char::MAX.len_utf8()).find(|&start| folded[start] & 0xc0 != 0x80)?;
-    str::from_utf8(&folded[start..at]).ok()?.chars().next()
-}
-
 /// Whether `text` holds one literal. The room holds the folded text.
-pub(super) fn holds(pattern: &Pattern, text: &str, room: &mut Room, ways: &mut Ways) -> Holding {
+fn holds(pattern: &Pattern, text: &str, room: &mut Room, ways: &mut Ways) -> Holding {
     let mut stands = |marks| {
         let mut holds = false;
         for_each_occurrence(pattern, (text, marks), room, ways, |_| {
@@ -200,6 +239,15 @@ pub(super) fn holds(pattern: &Pattern, text: &str, room: &mut Room, ways: &mut W
 }
 
 impl Pattern {
+    /// Whether an occurrence has an element, which is a letter, at the letter `at`.
+    fn stands(&self, view: View, (at, element): (usize, usize), ways: &mut Ways) -> bool {
+        if !self.is_loose() {
+            return self.occurrence(view, (at, element), ways).is_some();
+        }
+        // Of these an anchor is known only where letters alone come before it.
+        at.checked_sub(element).is_some_and(|start| self.loose_end(view, start, ways).is_some())
+    }
+
     /// Whether a text holds a loose literal.
     fn holding(&self, text: &str, letters: &Letters, ways: &mut Ways) -> Holding {
         let mut stands = |marks| {
@@ -247,14 +295,14 @@ pub(super) fn for_each_occurrence(
         if pattern.is_raw() {
             room.read(text);
             let view = View { text, letters: &room.letters, marks };
-            let mut places = text.char_indices().filter_map(|(at, _)| pattern.raw_occurrence(view, at));
+            let mut places = text.char_indices().filter_map(|(at, _)| pattern.raw_occurrence(view, (at, 0)));
             while places.next().is_some_and(&mut found) {}
         }
         return;
     };
     for_each_hit(needle, text, room, |letters, at| {
         let view = View { text, letters, marks };
-        pattern.occurrence(view, at, ways).is_none_or(&mut found)
+        pattern.occurrence(view, (at, pattern.anchor.start), ways).is_none_or(&mut found)
     });
 }
 
@@ -294,14 +342,14 @@ pub(super) fn places(
     } else if let Some(needle) = pattern.needles().first() {
         for_each_hit(needle, text, room, |letters, at| {
             let view = View { text, letters, marks };
-            pattern.for_each_start(view, at, ways, |start, end| into.push((start as u32, end as u32)));
+            pattern.for_each_start(view, (at, pattern.anchor.start), ways, |start, end| into.push((start as u32, end as u32)));
             true
         });
     } else if pattern.is_raw() {
         room.read(text);
         let letters = &room.letters;
         let view = View { text, letters, marks };
-        let found = text.char_indices().filter_map(|(at, _)| pattern.raw_occurrence(view, at));
+        let found = text.char_indices().filter_map(|(at, _)| pattern.raw_occurrence(view, (at, 0)));
         into.extend(found.map(|found| (letters.at_byte(found.start) as u32, letters.at_byte(found.end) as u32)));
     }
     into[first..].sort_unstable();

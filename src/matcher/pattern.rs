@@ -39,7 +39,7 @@ pub(super) struct Pattern {
     pub anchor: Range<usize>,
     /// For what is compared by code points: the literal, composed if it is exact, and where its anchor begins in it.
     pub raw: String,
-    pub raw_anchor: usize,
+    pub raw_anchor: Range<usize>,
     /// What the automaton looks for, in the loosest form: one of these stands in every occurrence.
     needles: Vec<Vec<u8>>,
 }
@@ -58,7 +58,7 @@ impl Pattern {
                 LiteralKind::Exact => literal.text.nfc().collect(),
                 _ => literal.text.clone(),
             },
-            raw_anchor: 0,
+            raw_anchor: 0..0,
             needles: Vec::new(),
         };
         if pattern.is_raw() {
@@ -100,9 +100,9 @@ impl Pattern {
                 best = run.clone();
             }
         }
-        self.raw_anchor = best.start;
         let mut letters = Vec::new();
-        fold::for_each_letter(&self.raw[best], |read| letters.push(Element::Letter(read.letter)));
+        fold::for_each_letter(&self.raw[best.clone()], |read| letters.push(Element::Letter(read.letter)));
+        self.raw_anchor = best;
         self.anchor = 0..letters.len();
         self.elements = letters;
     }
@@ -121,18 +121,23 @@ impl Pattern {
         steps
     }
 
-    /// Whether an occurrence begins with its needle, at a boundary.
-    pub fn begins_with_needle(&self) -> bool {
-        let is_open = matches!(self.kind, LiteralKind::Symbol | LiteralKind::Fuzzy(_));
-        !is_open && self.anchor.start == 0 && self.raw_anchor == 0
+    /// Whether an occurrence begins with the first element, at a boundary.
+    pub fn begins_with_first(&self) -> bool {
+        !self.is_raw() || self.raw_anchor.start == 0
     }
 
-    /// Whether an occurrence ends with its needle, at a boundary.
-    pub fn ends_with_needle(&self) -> bool {
+    /// Whether an occurrence ends with the last element, at a boundary.
+    pub fn ends_with_last(&self) -> bool {
         match self.kind {
-            LiteralKind::Symbol | LiteralKind::Prefix | LiteralKind::Exact | LiteralKind::Fuzzy(_) => false,
-            _ => self.anchor.end == self.elements.len(),
+            LiteralKind::Prefix => false,
+            _ => !self.is_raw() || self.raw_anchor.end == self.raw.len(),
         }
+    }
+
+    /// Where in the characters of a raw literal an element lies.
+    pub fn raw_offset(&self, element: usize) -> usize {
+        let mut places = self.raw[self.raw_anchor.start..].char_indices();
+        self.raw_anchor.start + places.nth(element).map_or(0, |(at, _)| at)
     }
 }
 

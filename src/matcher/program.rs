@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use crate::model::{How, Lang, Post};
 use crate::query::{self, Bounds, Condition, Literal, LiteralKind, Node, Rule, Scope, Spans, Truth};
 
+use super::anchor::{self, Anchor, anchors};
 use super::fold;
 use super::near::{Keyword, Places};
+use super::pattern::Pattern;
+use super::rarity::{self, Posts};
 
 /// One step of a program. The parts of a step follow it, up to `end`.
 #[derive(Clone, Copy, Debug)]
@@ -29,14 +32,7 @@ enum Op {
         end: u32,
         scope: Scope,
     },
-    /// A keyword of one spelling: the common case.
-    Literal {
-        literal: u32,
-        shown: u32,
-    },
-    Keyword {
-        keyword: u32,
-    },
+    Keyword(Keyword),
     Near {
         near: u32,
     },
@@ -72,30 +68,44 @@ pub(super) struct Programs {
     /// Where each rule's program begins.
     starts: Vec<u32>,
     shown: Vec<Shown>,
-    keywords: Vec<Keyword>,
     nears: Vec<Places>,
     counts: Vec<Count>,
     conditions: Vec<Condition>,
 }
 
-/// Gives numbers to literals and keywords while programs are written.
+/// Gives numbers to literals, sets of them and keywords while programs are written.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     programs: Programs,
     literals: HashMap<Literal, u32>,
     distinct: Vec<Literal>,
+    numbers: HashMap<Vec<u32>, u32>,
+    sets: Vec<Vec<u32>>,
     shown: HashMap<Shown, u32>,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub programs: Programs,
+    /// By number.
+    pub literals: Vec<Literal>,
+    /// The spellings of keywords, as sets of literals. Keywords that are spelled alike share one.
+    pub sets: Vec<Vec<u32>>,
+    numbers: HashMap<Vec<u32>, u32>,
+    known: HashMap<Literal, u32>,
 }
 
 /// Why a rule is true: what a part of it found.
 pub(super) enum Reason<'a> {
-    Literal { literal: u32, shown: u32 },
+    Keyword(Keyword),
     Near(&'a Places),
 }
 
 /// What a program asks about a post. A scope is none for title and body.
 pub(super) trait Facts {
-    fn has(&mut self, literal: u32, scope: Option<Scope>) -> bool;
+    /// Whether one of a set of literals is there.
+    fn has(&mut self, set: u32, scope: Option<Scope>) -> bool;
     fn has_near(&mut self, places: &Places, scope: Option<Scope>) -> bool;
     fn times(&mut self, of: &[Keyword], scope: Option<Scope>) -> u32;
     /// Whether the texts of a scope are known, or known not to be.
@@ -123,13 +133,7 @@ impl Writer {
             Node::In(scope, part) => {
                 return self.write_parts(std::slice::from_ref(part), |end| Op::In { end, scope: *scope });
             }
-            Node::Found(Spans::Keyword(keyword)) => {
-                let keyword = self.keyword(keyword);
-                match keyword.literals.as_slice() {
-                    [literal] => Op::Literal { literal: *literal, shown: keyword.shown },
-                    _ => Op::Keyword { keyword: number(&mut self.programs.keywords, keyword) },
-                }
-            }
+            Node::Found(Spans::Keyword(keyword)) => Op::Keyword(self.keyword(keyword)),
             Node::Found(found) => {
                 let places = self.places(found);
                 Op::Near { near: number(&mut self.programs.nears, places) }
@@ -179,7 +183,18 @@ impl Writer {
         if number == next {
             self.programs.shown.push(shown);
         }
-        Keyword { literals: keyword.spellings().map(|literal| self.literal(literal)).collect(), shown: number }
+        let mut literals: Vec<u32> = keyword.spellings().map(|literal| self.literal(literal)).collect();
+        literals.sort_unstable();
+        literals.dedup();
+        Keyword { set: self.set(literals), shown: number }
+    }
+
+    fn set(&mut self, literals: Vec<u32>) -> u32 {
+        if let Some(known) = self.numbers.get(&literals) {
+            return *known;
+        }
+        self.numbers.insert(literals.clone(), self.sets.len() as u32);
+        number(&mut self.sets, literals)
     }
 
     fn literal(&mut self, literal: &Literal) -> u32 {
@@ -192,14 +207,20 @@ impl Writer {
         number
     }
 
-    /// The number of a literal that was written.
-    pub fn number(&self, literal: &Literal) -> Option<u32> {
-        self.literals.get(literal).copied()
+    pub fn finish(self) -> Written {
+        let Self { programs, literals: known, distinct: literals, numbers, sets, .. } = self;
+        Written { programs, literals, sets, numbers, known }
     }
+}
 
-    /// The programs, and the literals by number.
-    pub fn finish(self) -> (Programs, Vec<Literal>) {
-        (self.programs, self.distinct)
+impl Written {
+    /// The set of a keyword that was written.
+    fn set(&self, keyword: &query::Keyword) -> Option<u32> {
+        let mut literals: Vec<u32> =
+            keyword.spellings().map(|literal| self.known.get(literal).copied()).collect::<Option<_>>()?;
+        literals.sort_unstable();
+        literals.dedup();
+        self.numbers.get(&literals).copied()
     }
 }
 
@@ -228,11 +249,7 @@ impl Programs {
             Op::Words(bounds) => bounds.hold(facts.words()).into(),
             Op::Condition { condition } => self.conditions[condition as usize].holds(facts.post()),
             _ if scope.is_some_and(|scope| !facts.is_known(scope)) => Truth::Unknown,
-            Op::Literal { literal, .. } => facts.has(literal, scope).into(),
-            Op::Keyword { keyword } => {
-                let literals = &self.keywords[keyword as usize].literals;
-                literals.iter().any(|&literal| facts.has(literal, scope)).into()
-            }
+            Op::Keyword(keyword) => facts.has(keyword.set, scope).into(),
             Op::Near { near } => facts.has_near(&self.nears[near as usize], scope).into(),
             Op::Count { count } => {
                 let Count { of, min, max } = &self.counts[count as usize];
@@ -289,10 +306,9 @@ impl Programs {
                 }
             }
             Op::In { scope, .. } => self.visit(at + 1, Some(scope), facts, found),
-            Op::Literal { literal, shown } => found(Reason::Literal { literal, shown }, scope),
-            Op::Keyword { keyword } => tell_keyword(&self.keywords[keyword as usize], scope, found),
+            Op::Keyword(keyword) => found(Reason::Keyword(keyword), scope),
             Op::Count { count } => {
-                self.counts[count as usize].of.iter().for_each(|keyword| tell_keyword(keyword, scope, found));
+                self.counts[count as usize].of.iter().for_each(|&keyword| found(Reason::Keyword(keyword), scope));
             }
             Op::Near { near } => found(Reason::Near(&self.nears[near as usize]), scope),
             Op::Not { .. } | Op::Lang(_) | Op::Words(_) | Op::Condition { .. } => {}
@@ -300,42 +316,53 @@ impl Programs {
     }
 }
 
-fn tell_keyword<'a>(keyword: &'a Keyword, scope: Option<Scope>, found: &mut impl FnMut(Reason<'a>, Option<Scope>)) {
-    for &literal in &keyword.literals {
-        found(Reason::Literal { literal, shown: keyword.shown }, scope);
-    }
-}
-
 /// What a post must have for a query to be worth evaluating: one of these.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Trigger {
-    pub literals: Vec<u32>,
+    /// Sets of literals.
+    pub sets: Vec<u32>,
     pub authors: Vec<String>,
     pub sites: Vec<String>,
     pub sources: Vec<String>,
     pub threads: Vec<String>,
-    /// A guess at how many of 2⁴⁰ posts have it.
-    cost: u64,
+    /// In how many posts it may be.
+    cost: Posts,
 }
 
-/// The dearest a trigger can be, as a power of two.
-const COST_BITS: usize = 40;
-const AUTHOR_COST: u64 = 1 << 8;
-const SITE_COST: u64 = 1 << 26;
-const SOURCE_COST: u64 = 1 << 38;
-/// How many times rarer a literal is for one letter more, as a power of two.
-const LETTER_BITS: usize = 2;
+const AUTHOR_COST: Posts = 1 << 8;
+const SITE_COST: Posts = 1 << 26;
+const SOURCE_COST: Posts = 1 << 38;
+/// What a literal that an automaton looks for costs each post, as many times its hits.
+const AUTOMATON_COST: Posts = 16;
+
+/// What was written, and in how many posts the literals of each set may be.
+pub(super) struct Weighed<'a> {
+    pub written: &'a Written,
+    pub posts: Vec<Posts>,
+}
+
+impl<'a> Weighed<'a> {
+    /// `anchors` are those of each literal.
+    pub fn new(written: &'a Written, anchors: &[Vec<Anchor>]) -> Self {
+        let of_literal = |&number: &u32| match anchors[number as usize].as_slice() {
+            [] => rarity::of_letters(telling_letters(&written.literals[number as usize])) * AUTOMATON_COST,
+            anchors => anchor::posts(anchors),
+        };
+        let of_set = |set: &Vec<u32>| set.iter().map(of_literal).fold(0, Posts::saturating_add);
+        Self { written, posts: written.sets.iter().map(of_set).collect() }
+    }
+}
 
 impl Trigger {
     /// The rarest group that a query requires; none if a post may match without any.
-    pub fn of(node: &Node, writer: &Writer) -> Option<Self> {
-        Self::required(node, true, writer)
+    pub fn of(node: &Node, weighed: &Weighed) -> Option<Self> {
+        Self::required(node, true, weighed)
     }
 
-    fn required(node: &Node, wanted: bool, writer: &Writer) -> Option<Self> {
-        let each = |parts: &[Node]| parts.iter().map(|part| Self::required(part, wanted, writer)).collect::<Vec<_>>();
+    fn required(node: &Node, wanted: bool, weighed: &Weighed) -> Option<Self> {
+        let each = |parts: &[Node]| parts.iter().map(|part| Self::required(part, wanted, weighed)).collect::<Vec<_>>();
         match node {
-            Node::Not(part) => Self::required(part, !wanted, writer),
+            Node::Not(part) => Self::required(part, !wanted, weighed),
             Node::All(parts) if wanted => Self::rarest(each(parts)),
             Node::Any(parts) if !wanted => Self::rarest(each(parts)),
             Node::All(parts) | Node::Any(parts) => Self::every(each(parts)),
@@ -352,37 +379,34 @@ impl Trigger {
                 known.truncate(needed);
                 Self::every(known.into_iter().map(Some).collect())
             }
-            Node::In(Scope::Title | Scope::Body, part) => Self::required(part, wanted, writer),
+            Node::In(Scope::Title | Scope::Body, part) => Self::required(part, wanted, weighed),
             Node::In(..) => None,
             Node::Count { of, min, max } => {
                 let is_required = if wanted { *min > 0 } else { *min == 0 && max.is_some() };
                 is_required
-                    .then(|| Self::every(of.iter().map(|keyword| Self::of_keyword(keyword, writer)).collect()))?
+                    .then(|| Self::every(of.iter().map(|keyword| Self::of_keyword(keyword, weighed)).collect()))?
             }
             _ if !wanted => None,
-            Node::Found(found) => Self::of_spans(found, writer),
+            Node::Found(found) => Self::of_spans(found, weighed),
             Node::Field(condition) => Self::of_condition(condition),
         }
     }
 
-    fn of_spans(found: &Spans, writer: &Writer) -> Option<Self> {
+    fn of_spans(found: &Spans, weighed: &Weighed) -> Option<Self> {
         match found {
-            Spans::Keyword(keyword) => Self::of_keyword(keyword, writer),
-            Spans::Any(parts) => Self::every(parts.iter().map(|part| Self::of_spans(part, writer)).collect()),
-            Spans::Chain { parts, .. } => Self::rarest(parts.iter().map(|part| Self::of_spans(part, writer)).collect()),
-            Spans::Apart { of, .. } => Self::of_spans(of, writer),
+            Spans::Keyword(keyword) => Self::of_keyword(keyword, weighed),
+            Spans::Any(parts) => Self::every(parts.iter().map(|part| Self::of_spans(part, weighed)).collect()),
+            Spans::Chain { parts, .. } => Self::rarest(parts.iter().map(|part| Self::of_spans(part, weighed)).collect()),
+            Spans::Apart { of, .. } => Self::of_spans(of, weighed),
             Spans::Window { parts, .. } => {
-                Self::rarest(parts.iter().map(|keyword| Self::of_keyword(keyword, writer)).collect())
+                Self::rarest(parts.iter().map(|keyword| Self::of_keyword(keyword, weighed)).collect())
             }
         }
     }
 
-    fn of_keyword(keyword: &query::Keyword, writer: &Writer) -> Option<Self> {
-        let each = keyword.spellings().map(|literal| {
-            let cost = 1 << COST_BITS.saturating_sub(telling_letters(literal) * LETTER_BITS);
-            Some(Self { literals: vec![writer.number(literal)?], cost, ..Self::default() })
-        });
-        Self::every(each.collect())
+    fn of_keyword(keyword: &query::Keyword, weighed: &Weighed) -> Option<Self> {
+        let set = weighed.written.set(keyword)?;
+        Some(Self { sets: vec![set], cost: weighed.posts[set as usize], ..Self::default() })
     }
 
     fn of_condition(condition: &Condition) -> Option<Self> {
@@ -404,7 +428,7 @@ impl Trigger {
         let mut whole = Self::default();
         for part in parts {
             let part = part?;
-            whole.literals.extend(part.literals);
+            whole.sets.extend(part.sets);
             whole.authors.extend(part.authors);
             whole.sites.extend(part.sites);
             whole.sources.extend(part.sources);
@@ -419,8 +443,10 @@ impl Trigger {
 pub(super) fn triggers(query: &query::Query) -> Vec<(String, Node)> {
     let mut writer = Writer::default();
     writer.write_node(&query.root);
-    let Some(trigger) = Trigger::of(&query.root, &writer) else { return Vec::new() };
-    let (_, literals) = writer.finish();
+    let written = writer.finish();
+    let anchors: Vec<_> = written.literals.iter().map(|literal| anchors(&Pattern::new(literal))).collect();
+    let Some(trigger) = Trigger::of(&query.root, &Weighed::new(&written, &anchors)) else { return Vec::new() };
+    let Written { literals, sets, .. } = &written;
     let of_literal = |number: &u32| {
         let literal = literals[*number as usize].clone();
         let (text, inflects) = (literal.text.clone(), query::Inflect::Never);
@@ -428,7 +454,7 @@ pub(super) fn triggers(query: &query::Query) -> Vec<(String, Node)> {
     };
     let of_field =
         |name: &str, value: &String, condition: Condition| (format!("{name}:{value}"), Node::Field(condition));
-    let words = trigger.literals.iter().map(of_literal);
+    let words = trigger.sets.iter().flat_map(|&set| &sets[set as usize]).map(of_literal);
     let authors = trigger.authors.iter().map(|name| of_field("author", name, Condition::Author(name.clone())));
     let sites = trigger.sites.iter().map(|name| of_field("site", name, Condition::Site(name.clone())));
     let sources = trigger.sources.iter().map(|name| of_field("source", name, Condition::Source(name.clone())));

@@ -1,10 +1,10 @@
 //! One post against all rules: fold, find what triggers rules, evaluate those, tell the reasons of those that match.
 //!
-//! The work on a post is bounded by its length. One automaton reads each byte once; a literal is verified at most once
-//! at a place, and no more after it was found; a rule is evaluated at most once. What a rule asks beyond its trigger is
-//! searched literal by literal until that has cost as much as reading the post with a second automaton, which then
-//! answers all further questions. Occurrences are collected only for rules that matched, at most `TERMS_MAX` of each
-//! literal. Nothing is kept per hit, so a crowded post takes no more memory than another.
+//! The work on a post is bounded by its length. Each place at which a word may begin is hashed a bounded number of times;
+//! a literal is verified at most once at a place, and no more after it was found; a rule is evaluated at most once. What a
+//! rule asks beyond its trigger is searched literal by literal until that has cost as much as looking for all of them at
+//! once, which then answers all further questions. Occurrences are collected only for rules that matched, at most
+//! `TERMS_MAX` of each literal. Nothing is kept per hit, so a crowded post takes no more memory than another.
 
 use crate::model::{Field, Lang, Match, Post, Span, Term, Verdict};
 use crate::query::{Around, LiteralKind, Rule, Said, Scope, TERMS_MAX, may_lack_marks};
@@ -17,11 +17,14 @@ use super::program::{self, Facts, Reason};
 use super::scratch::{Found, Room, Scratch, TEXTS};
 use super::verify::{Holding, Ways, bytes};
 
-/// What one search for one literal costs, in the time that passing one byte takes, beside the bytes.
-const SEARCH_COST: usize = 800;
+/// What it costs to look for one literal, in nanoseconds: by each of its anchors; without any, beside the bytes that it
+/// passes in one.
+const ANCHOR_COST: usize = 8;
+const SEARCH_COST: usize = 64;
+const SEARCHED_BYTES: usize = 8;
 
-/// What an automaton costs per byte, in the same unit.
-const AUTOMATON_COST: usize = 250;
+/// What it costs to look for all others at once, per byte.
+const OTHERS_COST: usize = 8;
 
 /// What a source may have left before a hashtag or a name.
 const SIGNS: [char; 6] = ['#', '＃', '﹟', '@', '＠', '﹫'];
@@ -61,6 +64,8 @@ struct Asked<'a> {
     /// Whether marks that a query types may be missing in this post; decided if it matters.
     lacks_marks: Option<bool>,
     scratch: &'a mut Scratch,
+    /// How many of the literals that were found have told their sets.
+    settled: usize,
     /// Spent on searches.
     cost: usize,
     /// Whether each literal that the post holds is known.
@@ -68,11 +73,11 @@ struct Asked<'a> {
 }
 
 impl Facts for Asked<'_> {
-    fn has(&mut self, literal: u32, scope: Option<Scope>) -> bool {
+    fn has(&mut self, set: u32, scope: Option<Scope>) -> bool {
         match scope {
-            None => self.has_own(literal),
-            Some(Scope::Title | Scope::Body) => self.has_own(literal) && self.has_in(literal, scope),
-            Some(_) => self.has_in(literal, scope),
+            None => self.has_own(set),
+            Some(Scope::Title | Scope::Body) => self.has_own(set) && self.has_in(set, scope),
+            Some(_) => self.has_in(set, scope),
         }
     }
 
@@ -82,8 +87,7 @@ impl Facts for Asked<'_> {
     }
 
     fn times(&mut self, of: &[Keyword], scope: Option<Scope>) -> u32 {
-        let is_any = of.iter().flat_map(|keyword| &keyword.literals).any(|&literal| self.has(literal, scope));
-        if !is_any {
+        if !of.iter().any(|keyword| self.has(keyword.set, scope)) {
             return 0;
         }
         let counted = texts_of(scope).filter(|text| scope.is_some() || *text != LISTED);
@@ -120,20 +124,29 @@ impl Asked<'_> {
         self.decided.get_or_insert_with(self.verdict)
     }
 
-    /// Whether title or body hold a literal.
-    fn has_own(&mut self, literal: u32) -> bool {
-        if self.scratch.found.yes.contains(literal) {
+    /// Whether title or body hold one of a set of literals.
+    fn has_own(&mut self, set: u32) -> bool {
+        if self.scratch.held.contains(set) {
             return true;
         }
-        if self.all_known || !self.tables.triggered.get(literal).is_empty() || self.scratch.missing.contains(literal) {
+        if self.all_known || !self.tables.triggered.get(set).is_empty() || self.scratch.missing.contains(set) {
             return false;
         }
-        self.search(literal)
+        let holds = self.search(set);
+        if !holds {
+            self.scratch.missing.insert(set);
+        }
+        holds
     }
 
-    /// Whether the texts of a scope hold a literal.
-    fn has_in(&mut self, literal: u32, scope: Option<Scope>) -> bool {
-        let pattern = &self.tables.patterns[literal as usize];
+    /// Whether the texts of a scope hold one of a set of literals.
+    fn has_in(&mut self, set: u32, scope: Option<Scope>) -> bool {
+        let tables = self.tables;
+        tables.sets.get(set).iter().any(|&literal| self.has_literal_in(literal, scope))
+    }
+
+    fn has_literal_in(&mut self, literal: u32, scope: Option<Scope>) -> bool {
+        let pattern = &self.tables.literals.patterns[literal as usize];
         let marks = self.marks(literal);
         let is_listed =
             |holding: Holding| holding == Holding::Yes || holding == Holding::ButForMarks && marks == Marks::Lacking;
@@ -153,7 +166,7 @@ impl Asked<'_> {
 
     /// How the marks of a literal are compared in this post.
     fn marks(&mut self, literal: u32) -> Marks {
-        let may_lack = self.tables.patterns[literal as usize].has_marks && self.lacks_marks();
+        let may_lack = self.tables.literals.patterns[literal as usize].has_marks && self.lacks_marks();
         if may_lack { Marks::Lacking } else { Marks::Asked }
     }
 
@@ -162,18 +175,23 @@ impl Asked<'_> {
         let Scratch { rooms, found, ways, .. } = &mut *self.scratch;
         let own = self.texts[..OWN].iter().zip(rooms).filter(|(text, _)| !text.is_empty());
         for (text, room) in own {
-            net.find(&self.tables.patterns, text, room, found, ways);
+            net.find(&self.tables.literals, text, room, found, ways);
         }
         self.settle();
     }
 
-    /// Takes for found what is missing nothing but marks, if the post may lack them.
+    /// Takes for found what is missing nothing but marks, if the post may lack them, and tells the sets of what was
+    /// found.
     fn settle(&mut self) {
-        if self.scratch.found.but_for_marks.members.is_empty() || !self.lacks_marks() {
-            return;
+        if !self.scratch.found.but_for_marks.members.is_empty() && self.lacks_marks() {
+            let Found { yes, but_for_marks } = &mut self.scratch.found;
+            but_for_marks.members.iter().for_each(|&literal| yes.insert(literal));
         }
-        let Found { yes, but_for_marks } = &mut self.scratch.found;
-        but_for_marks.members.iter().for_each(|&literal| yes.insert(literal));
+        let Scratch { found, held, .. } = &mut *self.scratch;
+        for &literal in &found.yes.members[self.settled..] {
+            self.tables.holders.get(literal).iter().for_each(|&set| held.insert(set));
+        }
+        self.settled = found.yes.members.len();
     }
 
     /// Whether there is no mark in all of the post, and its language may be one that has them.
@@ -191,31 +209,35 @@ impl Asked<'_> {
         lacks_marks
     }
 
-    /// Looks for a literal that triggers no rule.
-    fn search(&mut self, literal: u32) -> bool {
-        let Scratch { rooms, found, ways, .. } = &mut *self.scratch;
-        let bytes = rooms[..OWN].iter().map(|room| room.folded.bytes.len()).sum::<usize>();
-        self.cost += SEARCH_COST + bytes;
-        if self.cost > AUTOMATON_COST * bytes {
-            self.all_known = true;
-            self.find(&self.tables.others);
-            return self.scratch.found.yes.contains(literal);
+    /// Looks for a set of literals that triggers no rule.
+    fn search(&mut self, set: u32) -> bool {
+        let tables = self.tables;
+        let bytes = self.scratch.rooms[..OWN].iter().map(|room| room.folded.bytes.len()).sum::<usize>();
+        for &literal in tables.sets.get(set) {
+            self.cost += match tables.literals.anchors.of(literal) {
+                [] => SEARCH_COST + bytes / SEARCHED_BYTES,
+                anchors => ANCHOR_COST * anchors.len(),
+            };
+            if self.cost > OTHERS_COST * bytes {
+                self.all_known = true;
+                self.find(&tables.others);
+                return self.scratch.held.contains(set);
+            }
+            let Scratch { rooms, found, ways, .. } = &mut *self.scratch;
+            for (text, room) in self.texts[..OWN].iter().zip(rooms).filter(|(text, _)| !text.is_empty()) {
+                tables.literals.search(literal, text, room, found, ways);
+            }
+            self.settle();
+            if self.scratch.held.contains(set) {
+                return true;
+            }
         }
-        let pattern = &self.tables.patterns[literal as usize];
-        for (text, room) in self.texts[..OWN].iter().zip(rooms) {
-            found.note(literal, net::holds(pattern, text, room, ways));
-        }
-        self.settle();
-        let holds = self.scratch.found.yes.contains(literal);
-        if !holds {
-            self.scratch.missing.insert(literal);
-        }
-        holds
+        false
     }
 
     /// Whether the texts hold what some places need.
     fn may_stand(&mut self, places: &Places, scope: Option<Scope>) -> bool {
-        let mut has = |keyword: &Keyword| keyword.literals.iter().any(|&literal| self.has(literal, scope));
+        let mut has = |keyword: &Keyword| self.has(keyword.set, scope);
         match places {
             Places::Keyword(keyword) => has(keyword),
             Places::Window { parts, .. } => parts.iter().all(has),
@@ -244,18 +266,20 @@ impl Asked<'_> {
     /// The places of a keyword in one text, in order of their starts.
     fn places(&mut self, keyword: &Keyword, text: usize) -> Vec<Place> {
         let mut places = Vec::new();
-        for &literal in &keyword.literals {
+        let tables = self.tables;
+        let literals = tables.sets.get(keyword.set);
+        for &literal in literals {
             let marks = self.marks(literal);
             let Scratch { rooms, ways, placed, places: known, .. } = &mut *self.scratch;
             let range = placed.entry((literal, text)).or_insert_with(|| {
                 let first = known.len();
-                let pattern = &self.tables.patterns[literal as usize];
+                let pattern = &tables.literals.patterns[literal as usize];
                 net::places(pattern, (self.texts[text], marks), &mut rooms[text], ways, known);
                 first..known.len()
             });
             places.extend_from_slice(&known[range.clone()]);
         }
-        if keyword.literals.len() > 1 {
+        if literals.len() > 1 {
             places.sort_unstable();
             places.dedup();
         }
@@ -291,7 +315,9 @@ impl Asked<'_> {
         let mut literals = Vec::new();
         let mut nears = Vec::new();
         tables.programs.for_each_reason(number, self, &mut |reason, scope| match reason {
-            Reason::Literal { literal, shown } => literals.push((literal, shown, scope)),
+            Reason::Keyword(Keyword { set, shown }) => {
+                literals.extend(tables.sets.get(set).iter().map(|&literal| (literal, shown, scope)));
+            }
             Reason::Near(places) => nears.push((places, scope)),
         });
         let mut terms = Vec::new();
@@ -349,7 +375,7 @@ impl Tables {
         verdict: &dyn Fn() -> Verdict,
         scratch: &mut Scratch,
     ) -> Vec<Match> {
-        scratch.clear(self.patterns.len(), rules.len());
+        scratch.clear(self.literals.patterns.len(), self.sets.len(), rules.len());
         let mut listed = std::mem::take(&mut scratch.listed);
         list_hashtags(post, &mut listed);
         let said = |said: Said<'a>| if let Said::Text(text) = said { text } else { "" };
@@ -375,6 +401,7 @@ impl Tables {
             decided: None,
             lacks_marks: None,
             scratch,
+            settled: 0,
             cost: 0,
             all_known: false,
         };
@@ -402,7 +429,7 @@ impl Tables {
             }
             for name in names.iter().map(|name| name.trim_start_matches(SIGNS)) {
                 for &literal in literals.get(&loosest(name)).into_iter().flatten() {
-                    found.note(literal, self.patterns[literal as usize].equals(name));
+                    found.note(literal, self.literals.patterns[literal as usize].equals(name));
                 }
             }
         }
@@ -413,7 +440,7 @@ impl Tables {
 
     /// How the hashtags, or the names, that came with the post hold a literal that is one.
     fn listed<'a>(&'a self, literal: u32, post: &'a Post) -> impl Iterator<Item = Holding> + 'a {
-        let pattern = &self.patterns[literal as usize];
+        let pattern = &self.literals.patterns[literal as usize];
         let names: &[String] = match pattern.kind {
             LiteralKind::Hashtag => &post.hashtags,
             LiteralKind::Name => &post.mentions,
@@ -424,8 +451,8 @@ impl Tables {
 
     /// Collects the rules that are worth evaluating.
     fn trigger(&self, post: &Post, scratch: &mut Scratch) {
-        let Scratch { found, triggered, .. } = scratch;
-        let by_literal = found.yes.members.iter().flat_map(|&literal| self.triggered.get(literal));
+        let Scratch { held, triggered, .. } = scratch;
+        let by_set = held.members.iter().flat_map(|&set| self.triggered.get(set));
         let authors = (!self.by_author.is_empty()).then(|| program::author_names(post)).into_iter().flatten();
         let by_author = authors.filter_map(|name| self.by_author.get(&name)).flatten();
         let by_site = program::sites(&post.site).filter_map(|site| self.by_site.get(site)).flatten();
@@ -433,7 +460,7 @@ impl Tables {
         let by_source = source.into_iter().filter_map(|name| self.by_source.get(name)).flatten();
         let thread = (!self.by_thread.is_empty()).then(|| post.thread.id.to_string());
         let by_thread = thread.iter().filter_map(|id| self.by_thread.get(id)).flatten();
-        for &rule in by_literal.chain(by_author).chain(by_thread).chain(by_site).chain(by_source).chain(&self.always) {
+        for &rule in by_set.chain(by_author).chain(by_thread).chain(by_site).chain(by_source).chain(&self.always) {
             triggered.insert(rule);
         }
     }
@@ -462,7 +489,7 @@ impl Tables {
     /// Calls back with the first occurrences of a literal in one field, none overlapping the one before.
     fn collect(&self, literal: u32, view: (&str, Marks), room: &mut Room, ways: &mut Ways, mut tell: impl FnMut(Span)) {
         let (mut told, mut end) = (0, 0);
-        net::for_each_occurrence(&self.patterns[literal as usize], view, room, ways, |found| {
+        net::for_each_occurrence(&self.literals.patterns[literal as usize], view, room, ways, |found| {
             if found.start >= end {
                 end = found.end;
                 told += 1;

@@ -9,6 +9,7 @@ use crate::model::{Field, Span};
 use super::folded::{self, Folded};
 use super::letters::Letters;
 use super::near::{Distances, Place};
+use super::probe::Probed;
 use super::verify::{Holding, Ways};
 
 /// Room for scanning, reused from post to post by one thread. Serves any matcher.
@@ -18,7 +19,8 @@ pub struct Scratch {
     pub(super) rooms: [Room; TEXTS],
     pub(super) listed: String,
     pub(super) found: Found,
-    /// Literals that were asked for and are not there.
+    /// Sets of literals of which the post holds one, and those that were asked for of which it holds none.
+    pub(super) held: Marked,
     pub(super) missing: Marked,
     pub(super) triggered: Marked,
     pub(super) ways: Ways,
@@ -34,11 +36,12 @@ pub struct Scratch {
 pub(super) const TEXTS: usize = 7;
 
 impl Scratch {
-    /// Makes room for another post, and for so many literals and rules.
-    pub(super) fn clear(&mut self, literals: usize, rules: usize) {
+    /// Makes room for another post, and for so many literals, sets of them, and rules.
+    pub(super) fn clear(&mut self, literals: usize, sets: usize, rules: usize) {
         self.found.yes.clear(literals);
         self.found.but_for_marks.clear(literals);
-        self.missing.clear(literals);
+        self.held.clear(sets);
+        self.missing.clear(sets);
         self.triggered.clear(rules);
         self.occurrences.clear();
         self.told.clear();
@@ -74,6 +77,7 @@ pub(super) struct Room {
     /// Whether `letters` is of this post.
     pub is_read: bool,
     pub distances: Distances,
+    pub probed: Probed,
 }
 
 /// A set of small numbers that is emptied at once.
@@ -117,6 +121,7 @@ impl Room {
         self.folded.read(text, &self.addresses);
         self.is_read = false;
         self.distances.clear();
+        self.probed.clear();
     }
 
     /// How far apart the letters of `text` lie, which was folded before.

@@ -48,8 +48,8 @@ impl Pattern {
         Compare { reading: self.reading, marks: view.marks }
     }
 
-    /// The bytes of the occurrence whose anchor is the letter `at`: that which begins first.
-    pub fn occurrence(&self, view: View, at: usize, ways: &mut Ways) -> Option<Range<usize>> {
+    /// The bytes of the occurrence of which an element is the letter `at`: that which begins first.
+    pub fn occurrence(&self, view: View, at: (usize, usize), ways: &mut Ways) -> Option<Range<usize>> {
         let mut first = None;
         self.for_each_start(view, at, ways, |start, end| {
             first = Some(first.map_or((start, end), |first: (usize, usize)| first.min((start, end))));
@@ -57,19 +57,25 @@ impl Pattern {
         first.and_then(|(start, end)| bytes(view.letters, start..end))
     }
 
-    /// Calls back with the letters of each occurrence whose anchor is the letter `at`.
-    pub fn for_each_start(&self, view: View, at: usize, ways: &mut Ways, mut found: impl FnMut(usize, usize)) {
+    /// Calls back with the letters of each occurrence of which an element, which is a letter, is the letter `at`.
+    pub fn for_each_start(
+        &self,
+        view: View,
+        (at, element): (usize, usize),
+        ways: &mut Ways,
+        mut found: impl FnMut(usize, usize),
+    ) {
         let letters = view.letters;
         if self.is_raw() {
-            let occurrence = letters.get(at).and_then(|first| self.raw_occurrence(view, first.start as usize));
+            let offset = self.raw_offset(element);
+            let occurrence = letters.get(at).and_then(|first| self.raw_occurrence(view, (first.start as usize, offset)));
             if let Some(bytes) = occurrence {
                 found(letters.at_byte(bytes.start), letters.at_byte(bytes.end));
             }
             return;
         }
-        let end = self.follow(view, at).and_then(|anchor_end| self.end(view, anchor_end, ways));
-        let Some(end) = end else { return };
-        let before = &self.elements[..self.anchor.start];
+        let Some(end) = self.end(view, self.follow(view, at, element), ways) else { return };
+        let before = &self.elements[..element];
         ways.walk(view, self.compare(view), at, before.iter().rev(), Way::Back);
         for &start in ways.now.iter().filter(|&&start| self.accepts_start(letters, start)) {
             let is_whole = match self.kind {
@@ -84,22 +90,22 @@ impl Pattern {
         }
     }
 
-    /// The end of the anchor, if it stands at `at`.
-    fn follow(&self, view: View, at: usize) -> Option<usize> {
+    /// The first element from `element` on that is no letter, and where the letters before it end, if they stand at `at`.
+    fn follow(&self, view: View, at: usize, element: usize) -> Option<(usize, usize)> {
         let compare = self.compare(view);
-        let mut at = at;
-        for element in &self.elements[self.anchor.clone()] {
-            let Element::Letter(typed) = element else { return None };
+        let (mut at, mut element) = (at, element);
+        while let Some(Element::Letter(typed)) = self.elements.get(element) {
             if !compare.finds(typed, &view.letters.get(at)?.letter) {
                 return None;
             }
-            at += 1;
+            (at, element) = (at + 1, element + 1);
         }
-        Some(at)
+        Some((at, element))
     }
 
-    fn end(&self, view: View, from: usize, ways: &mut Ways) -> Option<usize> {
-        let rest = &self.elements[self.anchor.end..];
+    fn end(&self, view: View, followed: Option<(usize, usize)>, ways: &mut Ways) -> Option<usize> {
+        let (from, element) = followed?;
+        let rest = &self.elements[element..];
         if rest.is_empty() {
             return self.accepted_end(view.letters, from);
         }
@@ -134,15 +140,15 @@ impl Pattern {
         (accepted && letters.parts_characters(end)).then_some(end)
     }
 
-    /// The bytes of a literal of code points whose anchor, or start if it has none, is at the byte `anchor`.
-    pub fn raw_occurrence(&self, view: View, anchor: usize) -> Option<Range<usize>> {
+    /// The bytes of a literal of code points whose byte `offset` is at the byte `anchor`.
+    pub fn raw_occurrence(&self, view: View, (anchor, offset): (usize, usize)) -> Option<Range<usize>> {
         let View { text, letters, .. } = view;
         let found = match self.kind {
             LiteralKind::Symbol => {
-                let start = anchor.checked_sub(self.raw_anchor)?;
+                let start = anchor.checked_sub(offset)?;
                 start..start + symbol_length(text.get(start..)?, &self.raw)?
             }
-            _ => letters.exactly(text, &self.raw, anchor, self.raw_anchor)?,
+            _ => letters.exactly(text, &self.raw, anchor, offset)?,
         };
         let (first, after) = (letters.at_byte(found.start), letters.at_byte(found.end));
         let around = first.saturating_sub(1)..after;

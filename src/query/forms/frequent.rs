@@ -34,6 +34,11 @@ pub(super) fn rank(word: &str, code: &str) -> Option<usize> {
     LISTS[at].get_or_init(read).get(word).copied()
 }
 
+/// The frequent words of all languages, each with its place in its own.
+pub fn frequent_words() -> impl Iterator<Item = (usize, &'static str)> {
+    TEXTS.iter().flat_map(|text| text.split_whitespace().enumerate())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ mod table;
 
 use std::sync::OnceLock;
 
-pub use frequent::is_frequent;
+pub use frequent::{frequent_words, is_frequent};
 
 use inflect::Inflection;
 use table::Table;

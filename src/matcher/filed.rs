@@ -1,0 +1,216 @@
+//! Anchors under their hashes: which literals a text may hold. Unaware of letters.
+
+use super::anchor::{Anchor, Side};
+use super::folded::{Folded, Run};
+use super::probe::{self, Lengths, Probe, Seed, tag};
+
+/// The anchors of all literals.
+#[derive(Debug)]
+pub(super) struct Anchors {
+    pub seed: Seed,
+    all: Vec<Filed>,
+    /// Where the anchors of each literal begin in `all`, and where the last ones end.
+    starts: Vec<u32>,
+    /// The letters of all.
+    runs: Vec<u8>,
+    /// What is in use by any.
+    pub lengths: Lengths,
+}
+
+/// An anchor of a literal, by numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Filed {
+    pub hash: u64,
+    pub literal: u32,
+    pub element: u32,
+    /// The bytes of its letters in `Anchors::runs`.
+    run: (u32, u32),
+    /// The same of its neighbour; of no bytes if it has none.
+    neighbour: (u32, u32),
+    is_behind: bool,
+    is_whole: bool,
+    proves: bool,
+}
+
+/// What the folded letters tell of an anchor at a place of a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Told {
+    /// The literal is not there.
+    No,
+    /// The letters of the original decide.
+    Perhaps,
+    /// It is there if it may be in small letters.
+    Yes { has_capital: bool },
+}
+
+impl Anchors {
+    /// Of each literal its anchors, in the order of their numbers.
+    pub fn new<'a>(literals: impl Iterator<Item = &'a [Anchor]>, seed: Seed) -> Self {
+        let (all, starts) = (Vec::new(), vec![0]);
+        let mut anchors = Self { seed, all, starts, runs: Vec::new(), lengths: Lengths::default() };
+        for (literal, own) in (0..).zip(literals) {
+            for anchor in own {
+                anchors.add(literal, anchor);
+            }
+            anchors.starts.push(anchors.all.len() as u32);
+        }
+        anchors
+    }
+
+    fn add(&mut self, literal: u32, anchor: &Anchor) {
+        let Anchor { run, element, is_whole, proves, neighbour } = anchor;
+        let (side, beside) = neighbour.as_ref().map_or((Side::Behind, [].as_slice()), |(side, run)| (*side, run));
+        self.lengths.add(run, *is_whole);
+        let (run_kept, neighbour) = (self.keep(run), self.keep(beside));
+        self.all.push(Filed {
+            hash: self.seed.of_anchor(run, *is_whole),
+            literal,
+            element: *element as u32,
+            run: run_kept,
+            neighbour,
+            is_behind: side == Side::Behind,
+            is_whole: *is_whole,
+            proves: *proves,
+        });
+    }
+
+    fn keep(&mut self, run: &[u8]) -> (u32, u32) {
+        let start = self.runs.len();
+        self.runs.extend(run);
+        (start as u32, self.runs.len() as u32)
+    }
+
+    pub fn of(&self, literal: u32) -> &[Filed] {
+        &self.all[self.starts[literal as usize] as usize..self.starts[literal as usize + 1] as usize]
+    }
+
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.all.as_slice()) + size_of_val(&self.starts[1..]) + self.runs.len()
+    }
+
+    /// What the folded letters tell of an anchor at a place whose hash is its own.
+    pub fn told(&self, anchor: &Filed, folded: &Folded, probe: Probe) -> Told {
+        let run = &self.runs[anchor.run.0 as usize..anchor.run.1 as usize];
+        let Run { start, end, .. } = folded.runs[probe.run as usize];
+        if !folded.bytes[probe.at as usize..end as usize].starts_with(run) {
+            return Told::No;
+        }
+        let text = &folded.runs[probe.run as usize];
+        if !text.is_plain() {
+            return Told::Perhaps;
+        }
+        if !anchor.proves {
+            return if self.may_have_neighbour(anchor, folded, probe.run) { Told::Perhaps } else { Told::No };
+        }
+        if anchor.is_whole && probe.at as usize + run.len() != end as usize || probe.at != start {
+            return Told::No;
+        }
+        Told::Yes { has_capital: text.has_capital() }
+    }
+
+    /// Whether the run beside a plain one may be what the literal has there.
+    fn may_have_neighbour(&self, anchor: &Filed, folded: &Folded, run: u32) -> bool {
+        let beside = &self.runs[anchor.neighbour.0 as usize..anchor.neighbour.1 as usize];
+        if beside.is_empty() {
+            return true;
+        }
+        let at = if anchor.is_behind { run.checked_add(1) } else { run.checked_sub(1) };
+        let Some(text) = at.and_then(|at| folded.runs.get(at as usize)) else { return false };
+        !text.is_plain() || folded.bytes[text.start as usize..text.end as usize].starts_with(beside)
+    }
+}
+
+/// The anchors of some literals by hash.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// Two bits of one word for each anchor: most places of a text are told here that nothing is filed under them.
+    filter: Vec<u64>,
+    /// By the low bits of a hash, or the next that is free: its tag, and one more than where its anchors begin.
+    slots: Vec<(u32, u32)>,
+    /// Numbers of anchors, one list behind the other; the last of each list is marked.
+    items: Vec<u32>,
+    lengths: Lengths,
+}
+
+const LAST: u32 = 1 << 31;
+/// Bits of the filter for each hash.
+const FILTER_BITS: usize = 16;
+
+impl Table {
+    /// A table of the anchors of those literals.
+    pub fn new(anchors: &Anchors, literals: impl Iterator<Item = u32>) -> Self {
+        let numbers = |literal: u32| anchors.starts[literal as usize]..anchors.starts[literal as usize + 1];
+        let mut items: Vec<u32> = literals.flat_map(numbers).collect();
+        if items.is_empty() {
+            return Self::default();
+        }
+        let hash = |number: u32| anchors.all[number as usize].hash;
+        items.sort_unstable_by_key(|&number| (hash(number), number));
+        let mut table = Self {
+            filter: vec![0; (items.len() * FILTER_BITS / 64).next_power_of_two()],
+            slots: vec![(0, 0); (items.len() * 2).next_power_of_two()],
+            items: Vec::new(),
+            lengths: Lengths::default(),
+        };
+        for (at, &number) in items.iter().enumerate() {
+            let Filed { hash: own, run, is_whole, .. } = anchors.all[number as usize];
+            table.lengths.add(&anchors.runs[run.0 as usize..run.1 as usize], is_whole);
+            if at > 0 && hash(items[at - 1]) == own {
+                continue;
+            }
+            let (word, bits) = filter_bits(own, table.filter.len());
+            table.filter[word] |= bits;
+            let mut slot = own as usize & (table.slots.len() - 1);
+            while table.slots[slot].1 != 0 {
+                slot = (slot + 1) & (table.slots.len() - 1);
+            }
+            table.slots[slot] = (tag(own), at as u32 + 1);
+        }
+        for at in 0..items.len() {
+            let is_last = items.get(at + 1).is_none_or(|&next| hash(next) != hash(items[at]));
+            table.items.push(items[at] | if is_last { LAST } else { 0 });
+        }
+        table
+    }
+
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.filter.as_slice()) + size_of_val(self.slots.as_slice()) + size_of_val(self.items.as_slice())
+    }
+
+    /// Calls back with each anchor that may stand in a folded text, and where.
+    pub fn find<'a>(&self, anchors: &'a Anchors, folded: &Folded, mut found: impl FnMut(&'a Filed, Probe)) {
+        if self.items.is_empty() {
+            return;
+        }
+        probe::for_each(folded, anchors.seed, &self.lengths, |probe| {
+            let (word, bits) = filter_bits(probe.hash, self.filter.len());
+            if self.filter[word] & bits == bits {
+                self.look_up(anchors, probe, &mut found);
+            }
+        });
+    }
+
+    fn look_up<'a>(&self, anchors: &'a Anchors, probe: Probe, found: &mut impl FnMut(&'a Filed, Probe)) {
+        let mut slot = probe.hash as usize & (self.slots.len() - 1);
+        loop {
+            let (known, first) = self.slots[slot];
+            let Some(mut at) = first.checked_sub(1) else { return };
+            // Two hashes with one tag may lie side by side: each is looked at.
+            if known == tag(probe.hash) {
+                loop {
+                    let item = self.items[at as usize];
+                    found(&anchors.all[(item & !LAST) as usize], probe);
+                    if item & LAST != 0 {
+                        break;
+                    }
+                    at += 1;
+                }
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+fn filter_bits(hash: u64, words: usize) -> (usize, u64) {
+    ((hash >> 20) as usize & (words - 1), 1 << (hash >> 52 & 63) | 1 << (hash >> 58))
+}

@@ -1,0 +1,230 @@
+//! Hashes of how the words of a text begin, and of whole words: what anchors are filed under.
+//! Unaware of literals.
+
+use super::folded::{Folded, Run};
+
+/// Lengths in bytes of the beginnings that are hashed: a longer one is filed by its head.
+const LENGTHS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+/// Bytes of a whole word that are hashed, beside its length.
+const HEAD: usize = 16;
+/// Whole words of so many bytes and of more are told apart by their heads only.
+const WHOLE_MAX: usize = 64;
+
+/// Chosen anew for each process, so that nobody can write posts whose words fall together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seed(u64, u64);
+
+impl Seed {
+    pub fn random() -> Self {
+        use std::hash::{BuildHasher, RandomState};
+        let state = RandomState::new();
+        Self(state.hash_one(0), state.hash_one(1))
+    }
+
+    /// Of the first bytes of a head. The salt tells whole words and beginnings of each length apart.
+    #[inline]
+    fn hash(self, head: Head, length: usize, salt: u64) -> u64 {
+        let kept = if length >= HEAD { head.0 } else { head.0 & ((1 << (8 * length)) - 1) };
+        let (low, high) = (kept as u64, (kept >> 64) as u64);
+        let product = u128::from(low ^ self.0 ^ salt) * u128::from(high ^ self.1 ^ salt.rotate_left(32));
+        ((product >> 64) as u64 ^ product as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    #[inline]
+    fn whole(self, head: Head, length: usize) -> u64 {
+        let salt = 0x100 + length.min(WHOLE_MAX) as u64;
+        self.hash(head, length, salt.wrapping_mul(0xd6e8_feb8_6659_fd93))
+    }
+
+    #[inline]
+    fn beginning(self, head: Head, nth: usize) -> u64 {
+        self.hash(head, LENGTHS[nth], (nth as u64 + 1).wrapping_mul(0xa076_1d64_78bd_642f))
+    }
+
+    /// What an anchor is filed under.
+    pub fn of_anchor(self, run: &[u8], is_whole: bool) -> u64 {
+        let head = Head::at(run, 0);
+        if is_whole { self.whole(head, run.len()) } else { self.beginning(head, longest(run.len())) }
+    }
+}
+
+/// The sixteen bytes at a place as a number, those behind the end of the text as zeros.
+#[derive(Clone, Copy)]
+struct Head(u128);
+
+impl Head {
+    #[inline]
+    fn at(bytes: &[u8], at: usize) -> Self {
+        if let Some(all) = bytes[at..].first_chunk() {
+            return Self(u128::from_le_bytes(*all));
+        }
+        let mut sixteen = [0; HEAD];
+        sixteen.iter_mut().zip(&bytes[at..]).for_each(|(into, byte)| *into = *byte);
+        Self(u128::from_le_bytes(sixteen))
+    }
+}
+
+/// The longest length that a run of so many bytes has.
+fn longest(length: usize) -> usize {
+    LENGTHS.iter().rposition(|&known| known <= length).unwrap_or(0)
+}
+
+/// Which lengths of beginnings are in use, by the first two bytes.
+#[derive(Debug)]
+pub(super) struct Lengths {
+    masks: Box<[u8; 1 << 12]>,
+    is_whole_used: bool,
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self { masks: Box::new([0; 1 << 12]), is_whole_used: false }
+    }
+}
+
+impl Lengths {
+    pub fn add(&mut self, run: &[u8], is_whole: bool) {
+        if is_whole {
+            self.is_whole_used = true;
+            return;
+        }
+        let bit = 1 << longest(run.len());
+        match *run {
+            // One byte only: whatever comes next.
+            [first] => (0..=u8::MAX).for_each(|second| self.masks[slot(first, second)] |= bit),
+            [first, second, ..] => self.masks[slot(first, second)] |= bit,
+            [] => {}
+        }
+    }
+
+    #[inline]
+    fn at(&self, head: Head) -> u8 {
+        self.masks[slot(head.0 as u8, (head.0 >> 8) as u8)]
+    }
+}
+
+fn slot(first: u8, second: u8) -> usize {
+    (usize::from(first) << 4 ^ usize::from(second)) & 0xfff
+}
+
+/// Where a hash of a text comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe {
+    pub hash: u64,
+    /// The byte of the folded text.
+    pub at: u32,
+    /// The run of the text in which it lies.
+    pub run: u32,
+}
+
+/// Calls back with the hashes of a folded text, in the order of its bytes: at each place at which a literal may begin,
+/// of the beginnings that are in use, and of each whole word that it may be.
+pub(super) fn for_each(folded: &Folded, seed: Seed, lengths: &Lengths, mut found: impl FnMut(Probe)) {
+    for (number, run) in (0..).zip(&folded.runs) {
+        if !run.is_undivided() {
+            divided(folded, (number, run), (seed, lengths), &mut found);
+            continue;
+        }
+        let (at, length) = (run.start as usize, (run.end - run.start) as usize);
+        let head = Head::at(&folded.bytes, at);
+        if lengths.is_whole_used {
+            found(Probe { hash: seed.whole(head, length), at: run.start, run: number });
+        }
+        begin(head, length, (seed, lengths), |hash| found(Probe { hash, at: run.start, run: number }));
+    }
+}
+
+#[inline]
+fn begin(head: Head, length: usize, (seed, lengths): (Seed, &Lengths), mut found: impl FnMut(u64)) {
+    let mut mask = lengths.at(head);
+    while mask != 0 {
+        let nth = mask.trailing_zeros() as usize;
+        if LENGTHS[nth] > length {
+            return;
+        }
+        found(seed.beginning(head, nth));
+        mask &= mask - 1;
+    }
+}
+
+fn divided(
+    folded: &Folded,
+    (number, run): (u32, &Run),
+    (seed, lengths): (Seed, &Lengths),
+    found: &mut impl FnMut(Probe),
+) {
+    let mut behind = folded.ends(run).peekable();
+    for at in folded.starts(run) {
+        let mut give = |hash| found(Probe { hash, at: at as u32, run: number });
+        let head = Head::at(&folded.bytes, at);
+        while behind.next_if(|&end| end <= at).is_some() {}
+        if lengths.is_whole_used {
+            // Longer words have one hash.
+            for end in behind.clone() {
+                give(seed.whole(head, end - at));
+                if end - at >= WHOLE_MAX {
+                    break;
+                }
+            }
+        }
+        begin(head, run.end as usize - at, (seed, lengths), give);
+    }
+}
+
+/// The hashes of one text, to be asked for by hash. Built for posts of which programs ask more than what triggers them.
+#[derive(Debug, Default)]
+pub(super) struct Probed {
+    /// A power of two of them; a link of 0 is free.
+    slots: Vec<(u32, u32)>,
+    /// Each with the link to the one before it that has the same hash; links count from 1.
+    probes: Vec<(Probe, u32)>,
+    is_read: bool,
+}
+
+impl Probed {
+    pub fn clear(&mut self) {
+        self.is_read = false;
+    }
+
+    pub fn read(&mut self, folded: &Folded, seed: Seed, lengths: &Lengths) {
+        if self.is_read {
+            return;
+        }
+        self.is_read = true;
+        self.probes.clear();
+        for_each(folded, seed, lengths, |probe| self.probes.push((probe, 0)));
+        let size = (self.probes.len() * 2).next_power_of_two();
+        self.slots.clear();
+        self.slots.resize(size, (0, 0));
+        for nth in 0..self.probes.len() {
+            let slot = self.slot(self.probes[nth].0.hash);
+            let link = &mut self.slots[slot];
+            self.probes[nth].1 = link.1;
+            *link = (tag(self.probes[nth].0.hash), nth as u32 + 1);
+        }
+    }
+
+    /// The slot of a hash, or the free one where it would be.
+    fn slot(&self, hash: u64) -> usize {
+        let mut slot = hash as usize & (self.slots.len() - 1);
+        while self.slots[slot].1 != 0 && self.slots[slot].0 != tag(hash) {
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        slot
+    }
+
+    /// The places that have a hash, the last first.
+    pub fn with(&self, hash: u64) -> impl Iterator<Item = Probe> + '_ {
+        let mut link = self.slots[self.slot(hash)].1;
+        std::iter::from_fn(move || {
+            let (probe, before) = self.probes[link.checked_sub(1)? as usize];
+            link = before;
+            Some(probe)
+        })
+    }
+}
+
+/// What of a hash is kept where it is filed.
+pub(super) fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
