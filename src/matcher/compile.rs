@@ -56,7 +56,7 @@ impl Tables {
         let found: Vec<Vec<Anchor>> = patterns.iter().map(anchors).collect();
         let weighed = Weighed::new(&written, &found);
         let triggers: Vec<_> = rules.iter().map(|rule| Trigger::of(&rule.tree.root, &weighed)).collect();
-        let literals = Literals { anchors: Anchors::new(found.iter().map(Vec::as_slice), seed), patterns };
+        let literals = Literals { anchors: Anchors::new(&found, seed), patterns };
         let Written { programs, sets, literals: spelled, .. } = written;
         let triggered = by_set(&triggers, sets.len());
         let holders = Lists::new(&turned(&sets, literals.patterns.len()));

@@ -2,7 +2,7 @@
 
 use super::anchor::{Anchor, Side};
 use super::folded::{Folded, Run};
-use super::probe::{self, Lengths, Probe, Seed, tag};
+use super::probe::{self, Heads, Probe, Seed, tag};
 
 /// The anchors of all literals.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct Anchors {
     /// The letters of all.
     runs: Vec<u8>,
     /// What is in use by any.
-    pub lengths: Lengths,
+    pub heads: Heads,
 }
 
 /// An anchor of a literal, by numbers.
@@ -45,9 +45,10 @@ pub(super) enum Told {
 
 impl Anchors {
     /// Of each literal its anchors, in the order of their numbers.
-    pub fn new<'a>(literals: impl Iterator<Item = &'a [Anchor]>, seed: Seed) -> Self {
+    pub fn new(literals: &[Vec<Anchor>], seed: Seed) -> Self {
         let (all, starts) = (Vec::new(), vec![0]);
-        let mut anchors = Self { seed, all, starts, runs: Vec::new(), lengths: Lengths::default() };
+        let heads = Heads::for_anchors(literals.iter().map(Vec::len).sum());
+        let mut anchors = Self { seed, all, starts, runs: Vec::new(), heads };
         for (literal, own) in (0..).zip(literals) {
             for anchor in own {
                 anchors.add(literal, anchor);
@@ -60,7 +61,7 @@ impl Anchors {
     fn add(&mut self, literal: u32, anchor: &Anchor) {
         let Anchor { run, element, is_whole, proves, neighbour } = anchor;
         let (side, beside) = neighbour.as_ref().map_or((Side::Behind, [].as_slice()), |(side, run)| (*side, run));
-        self.lengths.add(run, *is_whole);
+        self.heads.add(run, *is_whole);
         let (run_kept, neighbour) = (self.keep(run), self.keep(beside));
         self.all.push(Filed {
             hash: self.seed.of_anchor(run, *is_whole),
@@ -121,7 +122,7 @@ impl Anchors {
 }
 
 /// The anchors of some literals by hash.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Table {
     /// Two bits of one word for each anchor: most places of a text are told here that nothing is filed under them.
     filter: Vec<u64>,
@@ -129,7 +130,7 @@ pub(super) struct Table {
     slots: Vec<(u32, u32)>,
     /// Numbers of anchors, one list behind the other; the last of each list is marked.
     items: Vec<u32>,
-    lengths: Lengths,
+    heads: Heads,
 }
 
 const LAST: u32 = 1 << 31;
@@ -141,20 +142,17 @@ impl Table {
     pub fn new(anchors: &Anchors, literals: impl Iterator<Item = u32>) -> Self {
         let numbers = |literal: u32| anchors.starts[literal as usize]..anchors.starts[literal as usize + 1];
         let mut items: Vec<u32> = literals.flat_map(numbers).collect();
-        if items.is_empty() {
-            return Self::default();
-        }
         let hash = |number: u32| anchors.all[number as usize].hash;
         items.sort_unstable_by_key(|&number| (hash(number), number));
         let mut table = Self {
             filter: vec![0; (items.len() * FILTER_BITS / 64).next_power_of_two()],
+            heads: Heads::for_anchors(items.len()),
             slots: vec![(0, 0); (items.len() * 2).next_power_of_two()],
             items: Vec::new(),
-            lengths: Lengths::default(),
         };
         for (at, &number) in items.iter().enumerate() {
             let Filed { hash: own, run, is_whole, .. } = anchors.all[number as usize];
-            table.lengths.add(&anchors.runs[run.0 as usize..run.1 as usize], is_whole);
+            table.heads.add(&anchors.runs[run.0 as usize..run.1 as usize], is_whole);
             if at > 0 && hash(items[at - 1]) == own {
                 continue;
             }
@@ -182,7 +180,7 @@ impl Table {
         if self.items.is_empty() {
             return;
         }
-        probe::for_each(folded, anchors.seed, &self.lengths, |probe| {
+        probe::for_each(folded, anchors.seed, &self.heads, |probe| {
             let (word, bits) = filter_bits(probe.hash, self.filter.len());
             if self.filter[word] & bits == bits {
                 self.look_up(anchors, probe, &mut found);

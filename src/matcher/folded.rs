@@ -2,7 +2,7 @@
 //! Unaware of literals: what is lost here is decided on the letters of the original.
 
 use std::ops::Range;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use memchr::memmem::Finder;
 use unicode_script::Script;
@@ -10,7 +10,7 @@ use unicode_script::Script;
 use super::carried;
 use super::fold::{
     self, COMBINING, DIGIT, HANGUL, JAMO, Kind, LETTER, MARK, MARKED, MarkRun, SEVERAL, SPACE, UNDERSCORE,
-    UNSEGMENTED, UPPER, WORD, Entry, entry, for_each_letter, push,
+    UNSEGMENTED, UPPER, WORD, entry, for_each_letter, push,
 };
 
 /// Stands for an address in a folded text. No literal holds it: it is not a byte of UTF-8.
@@ -113,13 +113,13 @@ impl Folded {
         let mut at = 0;
         for address in addresses {
             self.read_piece(&text[at..address.start]);
-            self.close(self.bytes.len());
+            self.close(self.state.run, self.bytes.len());
             self.state = State::default();
             self.bytes.push(ADDRESS);
             at = address.end;
         }
         self.read_piece(&text[at..]);
-        self.close(self.bytes.len());
+        self.close(self.state.run, self.bytes.len());
     }
 
     /// The places of a run at which a literal may begin, from the start of the run on.
@@ -144,17 +144,9 @@ impl Folded {
         // Marks are known to be in order up to here.
         let mut ordered = 0;
         loop {
-            let ascii = text.as_bytes()[at..].iter().position(|byte| *byte >= 0x80).unwrap_or(text.len() - at);
-            if ascii > 0 {
-                self.read_ascii(&text.as_bytes()[at..at + ascii]);
-                at += ascii;
-            }
+            at = self.read_smooth(text.as_bytes(), at);
             let Some(character) = text[at..].chars().next() else { return };
             let entry = entry(character);
-            if self.goes_on_smoothly(entry) {
-                at += character.len_utf8();
-                continue;
-            }
             if entry.kind & JAMO != 0 {
                 self.go_back(before);
                 return self.read_generally(text);
@@ -185,15 +177,61 @@ impl Folded {
         }
     }
 
-    /// Takes in a letter of a word that goes on with its like.
-    fn goes_on_smoothly(&mut self, entry: &Entry) -> bool {
-        let state = &mut self.state;
-        let is_smooth = entry.smooth != 0 && entry.smooth == state.smooth && !state.in_tag && state.run.is_some();
-        if let Some(loose) = entry.loose.filter(|_| is_smooth) {
-            (state.kind, state.loose) = (entry.kind, loose);
-            push(loose, &mut self.bytes);
+    /// Takes in what is nothing but letters of words that go on with their like, and ASCII between them, up to the first
+    /// byte that is not.
+    fn read_smooth(&mut self, text: &[u8], from: usize) -> usize {
+        let mut at = from;
+        let mut last = None;
+        let State { mut smooth, mut in_tag, mut is_odd, .. } = self.state;
+        let mut run = self.state.run.take();
+        let two_bytes = two_bytes();
+        while let Some(&byte) = text.get(at) {
+            let (letter, length) = match byte {
+                0..0x80 => (ASCII[usize::from(byte)], 1),
+                0xc3..0xe0 => (two_bytes[usize::from(byte & 0x1f) << 6 | usize::from(text[at + 1] & 0x3f)], 2),
+                _ => break,
+            };
+            if letter.smooth == 0 {
+                if length > 1 {
+                    break;
+                }
+                self.close(run.take(), self.bytes.len());
+                (smooth, in_tag, is_odd) = (0, byte == b'#', false);
+            } else if in_tag {
+                break;
+            } else if run.is_none() {
+                let facts = if is_odd { LOOSENED } else { 0 } | if letter.is_capital { CAPITAL } else { 0 };
+                let edges = self.edges.len() as u32;
+                run = Some(Run { start: self.bytes.len() as u32, end: 0, edges: (edges, edges), facts });
+                (smooth, is_odd) = (letter.smooth, false);
+            } else if smooth == letter.smooth || smooth == NUMBER || letter.smooth == NUMBER && smooth != 0 {
+                smooth = letter.smooth;
+            } else {
+                break;
+            }
+            match letter.loose {
+                [one, 0] => self.bytes.push(one),
+                two => self.bytes.extend(two),
+            }
+            last = Some(letter.loose);
+            at += length;
         }
-        is_smooth
+        self.state.run = run;
+        if let Some(last) = last {
+            let loose = str::from_utf8(&last).ok().and_then(|last| last.chars().next()).unwrap_or(' ');
+            let entry = entry(loose);
+            self.state = State {
+                kind: entry.kind,
+                script: entry.script,
+                loose,
+                smooth,
+                in_tag,
+                is_odd,
+                is_prefix: run.is_none(),
+                run,
+            };
+        }
+        at
     }
 
     /// Takes in letters that may join with one another.
@@ -213,47 +251,6 @@ impl Folded {
         self.edges.truncate(edges);
     }
 
-    fn read_ascii(&mut self, text: &[u8]) {
-        let first = self.bytes.len();
-        self.bytes.extend(text.iter().map(u8::to_ascii_lowercase));
-        let mut at = 0;
-        while at < text.len() {
-            let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-            if !is_word(&text[at]) {
-                self.close(first + at);
-                self.state.is_odd = false;
-                at += text[at..].iter().position(is_word).unwrap_or(text.len() - at);
-                continue;
-            }
-            if at > 0 {
-                self.remember_ascii(text[at - 1]);
-            }
-            self.join_ascii(text[at], first + at);
-            at += 1;
-            if !self.state.in_tag {
-                at += text[at..].iter().position(|byte| !is_word(byte)).unwrap_or(text.len() - at);
-            }
-        }
-        if let Some(&last) = text.last() {
-            self.remember_ascii(last);
-        }
-    }
-
-    fn join_ascii(&mut self, byte: u8, at: usize) {
-        let Entered { kind, script, .. } = ascii(byte);
-        self.join(&Next { kind, script, loose: byte as char, is_loosened: false, is_odd: false }, at);
-        self.state.is_odd = false;
-    }
-
-    /// Takes a letter of ASCII for the last one.
-    fn remember_ascii(&mut self, byte: u8) {
-        let Entered { kind, script, loose } = ascii(byte);
-        self.state.in_tag = self.state.in_tag && kind & WORD != 0 || byte == b'#';
-        self.state.is_prefix &= kind & WORD == 0;
-        (self.state.kind, self.state.script, self.state.loose) = (kind, script, loose);
-        self.state.smooth = 0;
-    }
-
     fn letter(&mut self, next: &Next) {
         let at = self.bytes.len();
         push(next.loose, &mut self.bytes);
@@ -271,7 +268,8 @@ impl Folded {
             if is_odd {
                 self.mark();
             }
-            self.close(at);
+            let run = self.state.run.take();
+            self.close(run, at);
         }
         let state = &mut self.state;
         state.in_tag = state.in_tag && kind & WORD != 0 || next.loose == '#';
@@ -308,8 +306,8 @@ impl Folded {
         state.is_prefix = goes_on && carried::is_of_prefix(next.loose);
     }
 
-    fn close(&mut self, end: usize) {
-        if let Some(mut run) = self.state.run.take() {
+    fn close(&mut self, run: Option<Run>, end: usize) {
+        if let Some(mut run) = run {
             run.end = end as u32;
             run.edges.1 = self.edges.len() as u32;
             self.runs.push(run);
@@ -335,16 +333,52 @@ fn edge(before: &State, next: &Next) -> u8 {
     bit(is_both || is_start, START) | bit(is_both || is_end, END)
 }
 
-/// What is known of a letter of ASCII.
-struct Entered {
-    kind: Kind,
-    script: Script,
-    loose: char,
+/// A character that folds to one or two bytes and is told by its likeness to the one before.
+#[derive(Clone, Copy)]
+struct Smooth {
+    loose: [u8; 2],
+    /// As in [`Entry`], or a number's; 0 for any other.
+    smooth: u8,
+    is_capital: bool,
 }
 
-fn ascii(byte: u8) -> Entered {
-    let entry = entry(byte as char);
-    Entered { kind: entry.kind, script: entry.script, loose: byte.to_ascii_lowercase() as char }
+/// Digits and the underscore, of no script.
+const NUMBER: u8 = u8::MAX;
+
+static ASCII: [Smooth; 0x80] = {
+    let mut table = [Smooth { loose: [0, 0], smooth: 0, is_capital: false }; 0x80];
+    let mut byte = 0;
+    while byte < 0x80 {
+        let character = byte as u8;
+        table[byte] = Smooth {
+            loose: [character.to_ascii_lowercase(), 0],
+            smooth: match character {
+                b'a'..=b'z' | b'A'..=b'Z' => Script::Latin as u8 + 1,
+                b'0'..=b'9' | b'_' => NUMBER,
+                _ => 0,
+            },
+            is_capital: character.is_ascii_uppercase(),
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// The characters of two bytes in UTF-8.
+fn two_bytes() -> &'static [Smooth; 0x800] {
+    static TABLE: OnceLock<Box<[Smooth; 0x800]>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        Box::new(std::array::from_fn(|code| {
+            let entry = entry(char::from_u32(code as u32).unwrap_or(' '));
+            let mut loose = [0; 2];
+            let is_short = entry.loose.is_some_and(|loose| loose.len_utf8() <= 2);
+            if let Some(character) = entry.loose.filter(|_| is_short) {
+                character.encode_utf8(&mut loose);
+            }
+            let smooth = if is_short { entry.smooth } else { 0 };
+            Smooth { loose, smooth, is_capital: entry.kind & UPPER != 0 }
+        }))
+    })
 }
 
 /// The addresses in a text, which no literal searches: from `http://` or `https://` up to what ends them.

@@ -202,7 +202,7 @@ impl Literals {
             return found.note(number, holds(&self.patterns[number as usize], text, room, ways));
         }
         let Room { folded, letters, addresses, is_read, probed, .. } = room;
-        probed.read(folded, self.anchors.seed, &self.anchors.lengths);
+        probed.read(folded, self.anchors.seed, &self.anchors.heads);
         let mut original = Original { text, letters, addresses, is_read };
         for anchor in anchors {
             for probe in probed.with(anchor.hash) {

@@ -4,7 +4,7 @@
 use super::folded::{Folded, Run};
 
 /// Lengths in bytes of the beginnings that are hashed: a longer one is filed by its head.
-const LENGTHS: [usize; 8] = [1, 2, 3, 4, 6, 8, 12, 16];
+const LENGTHS: [usize; 7] = [1, 2, 3, 4, 6, 8, 12];
 /// Bytes of a whole word that are hashed, beside its length.
 const HEAD: usize = 16;
 /// Whole words of so many bytes and of more are told apart by their heads only.
@@ -53,6 +53,12 @@ impl Seed {
 struct Head(u128);
 
 impl Head {
+    /// The first bytes, of six at most.
+    #[inline]
+    fn first(self, length: usize) -> u64 {
+        self.0 as u64 & ((1 << (8 * length)) - 1)
+    }
+
     #[inline]
     fn at(bytes: &[u8], at: usize) -> Self {
         if let Some(all) = bytes[at..].first_chunk() {
@@ -69,42 +75,81 @@ fn longest(length: usize) -> usize {
     LENGTHS.iter().rposition(|&known| known <= length).unwrap_or(0)
 }
 
-/// Which lengths of beginnings are in use, by the first two bytes.
+/// Which hashes are in use, by the first bytes: most places of a text are told here that nothing is filed under them.
 #[derive(Debug)]
-pub(super) struct Lengths {
-    masks: Box<[u8; 1 << 12]>,
-    is_whole_used: bool,
+pub(super) struct Heads {
+    /// By two bytes: beginnings and words of up to three bytes.
+    short: Box<[u8; 1 << 12]>,
+    /// By four bytes: those of four and five.
+    middle: Vec<u8>,
+    /// By six bytes: all that are longer.
+    long: Vec<u8>,
 }
 
-impl Default for Lengths {
-    fn default() -> Self {
-        Self { masks: Box::new([0; 1 << 12]), is_whole_used: false }
+/// In each of the three: the beginnings of three lengths, or two, and whole words.
+const WHOLE: u8 = 1 << 7;
+/// Slots for each anchor, and bounds of them: what is beyond lies in no cache.
+const SLOTS_PER_ANCHOR: usize = 4;
+const SLOTS_MIN: usize = 1 << 10;
+const SLOTS_MAX: usize = 1 << 21;
+
+impl Heads {
+    pub fn for_anchors(count: usize) -> Self {
+        let slots = (count * SLOTS_PER_ANCHOR).next_power_of_two().clamp(SLOTS_MIN, SLOTS_MAX);
+        Self { short: Box::new([0; 1 << 12]), middle: vec![0; slots], long: vec![0; slots] }
     }
-}
 
-impl Lengths {
     pub fn add(&mut self, run: &[u8], is_whole: bool) {
-        if is_whole {
-            self.is_whole_used = true;
-            return;
-        }
-        let bit = 1 << longest(run.len());
-        match *run {
-            // One byte only: whatever comes next.
-            [first] => (0..=u8::MAX).for_each(|second| self.masks[slot(first, second)] |= bit),
-            [first, second, ..] => self.masks[slot(first, second)] |= bit,
-            [] => {}
+        let head = Head::at(run, 0);
+        let nth = longest(run.len());
+        let (length, bit) = if is_whole { (run.len(), WHOLE) } else { (LENGTHS[nth], 1 << nth) };
+        match length {
+            // A beginning of one byte: whatever comes next.
+            1 if !is_whole => (0..=0xff).for_each(|next| self.short[short_slot(head.first(1) | next << 8)] |= bit),
+            0..=3 => self.short[short_slot(head.first(length.min(2)))] |= bit,
+            4..=5 => {
+                let slot = slot(head.first(4), self.middle.len());
+                self.middle[slot] |= bit;
+            }
+            _ => {
+                let slot = slot(head.first(6), self.long.len());
+                self.long[slot] |= bit;
+            }
         }
     }
 
+    /// The beginnings in use, as the bits of their lengths, where so many bytes are left that begin with a head.
     #[inline]
-    fn at(&self, head: Head) -> u8 {
-        self.masks[slot(head.0 as u8, (head.0 >> 8) as u8)]
+    fn beginnings(&self, head: Head, left: usize) -> u8 {
+        let mut bits = self.short[short_slot(head.first(left.min(2)))] & 0b111;
+        if left >= 4 {
+            bits |= self.middle[slot(head.first(4), self.middle.len())] & 0b1000;
+        }
+        if left >= 6 {
+            bits |= self.long[slot(head.first(6), self.long.len())] & 0b111_0000;
+        }
+        bits
+    }
+
+    /// Whether a whole word of so many bytes may be in use.
+    #[inline]
+    fn may_be_whole(&self, head: Head, length: usize) -> bool {
+        let bits = match length {
+            0..=3 => self.short[short_slot(head.first(length.min(2)))],
+            4..=5 => self.middle[slot(head.first(4), self.middle.len())],
+            _ => self.long[slot(head.first(6), self.long.len())],
+        };
+        bits & WHOLE != 0
     }
 }
 
-fn slot(first: u8, second: u8) -> usize {
-    (usize::from(first) << 4 ^ usize::from(second)) & 0xfff
+fn short_slot(first: u64) -> usize {
+    ((first << 4 ^ first >> 8) & 0xfff) as usize
+}
+
+#[inline]
+fn slot(first: u64, slots: usize) -> usize {
+    (first.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize & (slots - 1)
 }
 
 /// Where a hash of a text comes from.
@@ -119,55 +164,51 @@ pub(super) struct Probe {
 
 /// Calls back with the hashes of a folded text, in the order of its bytes: at each place at which a literal may begin,
 /// of the beginnings that are in use, and of each whole word that it may be.
-pub(super) fn for_each(folded: &Folded, seed: Seed, lengths: &Lengths, mut found: impl FnMut(Probe)) {
+pub(super) fn for_each(folded: &Folded, seed: Seed, heads: &Heads, mut found: impl FnMut(Probe)) {
     for (number, run) in (0..).zip(&folded.runs) {
         if !run.is_undivided() {
-            divided(folded, (number, run), (seed, lengths), &mut found);
+            divided(folded, (number, run), (seed, heads), &mut found);
             continue;
         }
         let (at, length) = (run.start as usize, (run.end - run.start) as usize);
         let head = Head::at(&folded.bytes, at);
-        if lengths.is_whole_used {
-            found(Probe { hash: seed.whole(head, length), at: run.start, run: number });
+        let mut give = |hash| found(Probe { hash, at: run.start, run: number });
+        if heads.may_be_whole(head, length) {
+            give(seed.whole(head, length));
         }
-        begin(head, length, (seed, lengths), |hash| found(Probe { hash, at: run.start, run: number }));
+        begin(head, length, (seed, heads), give);
     }
 }
 
 #[inline]
-fn begin(head: Head, length: usize, (seed, lengths): (Seed, &Lengths), mut found: impl FnMut(u64)) {
-    let mut mask = lengths.at(head);
-    while mask != 0 {
-        let nth = mask.trailing_zeros() as usize;
-        if LENGTHS[nth] > length {
+fn begin(head: Head, left: usize, (seed, heads): (Seed, &Heads), mut found: impl FnMut(u64)) {
+    let mut bits = heads.beginnings(head, left);
+    while bits != 0 {
+        let nth = bits.trailing_zeros() as usize;
+        if LENGTHS[nth] > left {
             return;
         }
         found(seed.beginning(head, nth));
-        mask &= mask - 1;
+        bits &= bits - 1;
     }
 }
 
-fn divided(
-    folded: &Folded,
-    (number, run): (u32, &Run),
-    (seed, lengths): (Seed, &Lengths),
-    found: &mut impl FnMut(Probe),
-) {
+fn divided(folded: &Folded, (number, run): (u32, &Run), (seed, heads): (Seed, &Heads), found: &mut impl FnMut(Probe)) {
     let mut behind = folded.ends(run).peekable();
     for at in folded.starts(run) {
         let mut give = |hash| found(Probe { hash, at: at as u32, run: number });
         let head = Head::at(&folded.bytes, at);
         while behind.next_if(|&end| end <= at).is_some() {}
-        if lengths.is_whole_used {
-            // Longer words have one hash.
-            for end in behind.clone() {
+        for end in behind.clone() {
+            if heads.may_be_whole(head, end - at) {
                 give(seed.whole(head, end - at));
-                if end - at >= WHOLE_MAX {
-                    break;
-                }
+            }
+            // Longer words have one hash.
+            if end - at >= WHOLE_MAX {
+                break;
             }
         }
-        begin(head, run.end as usize - at, (seed, lengths), give);
+        begin(head, run.end as usize - at, (seed, heads), give);
     }
 }
 
@@ -186,13 +227,13 @@ impl Probed {
         self.is_read = false;
     }
 
-    pub fn read(&mut self, folded: &Folded, seed: Seed, lengths: &Lengths) {
+    pub fn read(&mut self, folded: &Folded, seed: Seed, heads: &Heads) {
         if self.is_read {
             return;
         }
         self.is_read = true;
         self.probes.clear();
-        for_each(folded, seed, lengths, |probe| self.probes.push((probe, 0)));
+        for_each(folded, seed, heads, |probe| self.probes.push((probe, 0)));
         let size = (self.probes.len() * 2).next_power_of_two();
         self.slots.clear();
         self.slots.resize(size, (0, 0));

@@ -455,9 +455,10 @@ impl Tables {
         let by_set = held.members.iter().flat_map(|&set| self.triggered.get(set));
         let authors = (!self.by_author.is_empty()).then(|| program::author_names(post)).into_iter().flatten();
         let by_author = authors.filter_map(|name| self.by_author.get(&name)).flatten();
-        let by_site = program::sites(&post.site).filter_map(|site| self.by_site.get(site)).flatten();
-        let source = [&*post.network, &*post.source];
-        let by_source = source.into_iter().filter_map(|name| self.by_source.get(name)).flatten();
+        let sites = (!self.by_site.is_empty()).then(|| program::sites(&post.site)).into_iter().flatten();
+        let by_site = sites.filter_map(|site| self.by_site.get(site)).flatten();
+        let sources = (!self.by_source.is_empty()).then_some([&*post.network, &*post.source]).into_iter().flatten();
+        let by_source = sources.filter_map(|name| self.by_source.get(name)).flatten();
         let thread = (!self.by_thread.is_empty()).then(|| post.thread.id.to_string());
         let by_thread = thread.iter().filter_map(|id| self.by_thread.get(id)).flatten();
         for &rule in by_set.chain(by_author).chain(by_thread).chain(by_site).chain(by_source).chain(&self.always) {
