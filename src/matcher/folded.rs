@@ -2,9 +2,8 @@
 //! Unaware of literals: what is lost here is decided on the letters of the original.
 
 use std::ops::Range;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::OnceLock;
 
-use memchr::memmem::Finder;
 use unicode_script::Script;
 
 use super::carried;
@@ -186,6 +185,26 @@ impl Folded {
         let mut run = self.state.run.take();
         let two_bytes = two_bytes();
         while let Some(&byte) = text.get(at) {
+            if let Some(eight) = text[at..].first_chunk().map(|eight| Eight::of(*eight))
+                && eight.is_simple()
+                && !in_tag
+                && (run.is_none() || eight.goes_on(smooth))
+            {
+                let base = self.bytes.len();
+                self.bytes.extend(eight.lower());
+                for (place, is_capital) in eight.turns(run.is_some()) {
+                    if run.is_some() {
+                        self.close(run.take(), base + place);
+                        is_odd = false;
+                    } else {
+                        run = Some(self.opened(base + place, is_odd && place == 0, is_capital));
+                    }
+                }
+                (smooth, is_odd) = (eight.last_smooth(), false);
+                last = Some([self.bytes[base + 7], 0]);
+                at += 8;
+                continue;
+            }
             let (letter, length) = match byte {
                 0..0x80 => (ASCII[usize::from(byte)], 1),
                 0xc3..0xe0 => (two_bytes[usize::from(byte & 0x1f) << 6 | usize::from(text[at + 1] & 0x3f)], 2),
@@ -200,9 +219,7 @@ impl Folded {
             } else if in_tag {
                 break;
             } else if run.is_none() {
-                let facts = if is_odd { LOOSENED } else { 0 } | if letter.is_capital { CAPITAL } else { 0 };
-                let edges = self.edges.len() as u32;
-                run = Some(Run { start: self.bytes.len() as u32, end: 0, edges: (edges, edges), facts });
+                run = Some(self.opened(self.bytes.len(), is_odd, letter.is_capital));
                 (smooth, is_odd) = (letter.smooth, false);
             } else if smooth == letter.smooth || smooth == NUMBER || letter.smooth == NUMBER && smooth != 0 {
                 smooth = letter.smooth;
@@ -232,6 +249,13 @@ impl Folded {
             };
         }
         at
+    }
+
+    /// A run that begins at a byte.
+    fn opened(&self, start: usize, is_odd: bool, is_capital: bool) -> Run {
+        let facts = if is_odd { LOOSENED } else { 0 } | if is_capital { CAPITAL } else { 0 };
+        let edges = self.edges.len() as u32;
+        Run { start: start as u32, end: 0, edges: (edges, edges), facts }
     }
 
     /// Takes in letters that may join with one another.
@@ -342,6 +366,7 @@ struct Smooth {
     is_capital: bool,
 }
 
+const LATIN: u8 = Script::Latin as u8 + 1;
 /// Digits and the underscore, of no script.
 const NUMBER: u8 = u8::MAX;
 
@@ -353,7 +378,7 @@ static ASCII: [Smooth; 0x80] = {
         table[byte] = Smooth {
             loose: [character.to_ascii_lowercase(), 0],
             smooth: match character {
-                b'a'..=b'z' | b'A'..=b'Z' => Script::Latin as u8 + 1,
+                b'a'..=b'z' | b'A'..=b'Z' => LATIN,
                 b'0'..=b'9' | b'_' => NUMBER,
                 _ => 0,
             },
@@ -363,6 +388,78 @@ static ASCII: [Smooth; 0x80] = {
     }
     table
 };
+
+/// Eight bytes at once: in each of the masks the highest bit of a byte is the answer for that byte.
+#[derive(Clone, Copy)]
+struct Eight {
+    bytes: u64,
+    upper: u64,
+    /// Letters, digits and the underscore.
+    word: u64,
+    letters: u64,
+}
+
+const HIGHEST: u64 = 0x8080_8080_8080_8080;
+
+/// A byte eight times.
+const fn eight(byte: u8) -> u64 {
+    byte as u64 * 0x0101_0101_0101_0101
+}
+
+impl Eight {
+    #[inline]
+    fn of(bytes: [u8; 8]) -> Self {
+        let bytes = u64::from_le_bytes(bytes);
+        // Of ASCII alone: no byte borrows from the next.
+        let from = |least: u8| (bytes | HIGHEST).wrapping_sub(eight(least)) & HIGHEST;
+        let within = |first: u8, last: u8| from(first) & !from(last + 1);
+        let upper = within(b'A', b'Z');
+        let letters = upper | within(b'a', b'z');
+        Self { bytes, upper, letters, word: letters | within(b'0', b'9') | within(b'_', b'_') }
+    }
+
+    /// ASCII without the sign of a hashtag.
+    #[inline]
+    fn is_simple(self) -> bool {
+        let sign = self.bytes ^ eight(b'#');
+        (self.bytes | sign.wrapping_sub(eight(1)) & !sign) & HIGHEST == 0
+    }
+
+    /// Whether no edge lies before them behind a letter.
+    #[inline]
+    fn goes_on(self, smooth: u8) -> bool {
+        let is_latin = smooth == LATIN || smooth == NUMBER;
+        self.word & 0x80 == 0 || is_latin || smooth != 0 && self.letters & 0x80 == 0
+    }
+
+    #[inline]
+    fn lower(self) -> [u8; 8] {
+        (self.bytes | self.upper >> 2).to_le_bytes()
+    }
+
+    /// The places at which a run begins or ends, and whether a capital stands there.
+    #[inline]
+    fn turns(self, is_open: bool) -> impl Iterator<Item = (usize, bool)> {
+        let before = self.word << 8 | if is_open { 0x80 } else { 0 };
+        let mut turns = self.word ^ before;
+        std::iter::from_fn(move || {
+            let bit = turns & turns.wrapping_neg();
+            let place = (turns != 0).then(|| turns.trailing_zeros() as usize / 8)?;
+            turns ^= bit;
+            Some((place, self.upper & bit != 0))
+        })
+    }
+
+    /// As in [`Smooth`], of the last byte.
+    #[inline]
+    fn last_smooth(self) -> u8 {
+        match (self.letters >> 63, self.word >> 63) {
+            (1, _) => LATIN,
+            (_, 1) => NUMBER,
+            _ => 0,
+        }
+    }
+}
 
 /// The characters of two bytes in UTF-8.
 fn two_bytes() -> &'static [Smooth; 0x800] {
@@ -384,20 +481,25 @@ fn two_bytes() -> &'static [Smooth; 0x800] {
 /// The addresses in a text, which no literal searches: from `http://` or `https://` up to what ends them.
 pub(super) fn addresses(text: &str, into: &mut Vec<Range<usize>>) {
     into.clear();
-    let mut from = 0;
-    static COLON: LazyLock<Finder> = LazyLock::new(|| Finder::new("://"));
-    while let Some(found) = COLON.find(&text.as_bytes()[from..]) {
+    // Where what may be a scheme begins at the earliest.
+    let (mut from, mut last) = (0, 0);
+    while let Some(found) = memchr::memchr(b':', &text.as_bytes()[from..]) {
         let colon = from + found;
-        let head = &text.as_bytes()[from..colon];
+        if !text.as_bytes()[colon..].starts_with(b"://") {
+            from = colon + 1;
+            continue;
+        }
+        let head = &text.as_bytes()[last..colon];
         let begins = |scheme: &&str| {
             head.len() >= scheme.len() && head[head.len() - scheme.len()..].eq_ignore_ascii_case(scheme.as_bytes())
         };
         let scheme = ["https", "http"].into_iter().find(begins);
         from = colon + "://".len();
+        last = from;
         let Some(scheme) = scheme else { continue };
         let end = text[from..].find(ends_address).map_or(text.len(), |length| from + length);
         into.push(colon - scheme.len()..end);
-        from = end;
+        (from, last) = (end, end);
     }
 }
 
