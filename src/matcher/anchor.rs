@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use crate::query::{Fold, LiteralKind};
+use crate::query::LiteralKind;
 
 use super::fold::{self, MARK, UNSEGMENTED, WORD};
 use super::pattern::{Element, Pattern};
@@ -24,8 +24,9 @@ pub(super) struct Anchor {
     pub element: usize,
     /// Whether it is all of a word of the text, rather than how one begins.
     pub is_whole: bool,
-    /// Whether a plain run of a text with these letters is an occurrence, but for a capital.
-    pub proves: bool,
+    /// What of a text is an occurrence for certain, if its runs are plain: all letters of the literal with single spaces,
+    /// and where in it the anchor begins.
+    pub proof: Option<(Vec<u8>, usize)>,
     /// How the run of the text that comes next begins, or, if it is the literal's last, the one before it.
     pub neighbour: Option<(Side, Vec<u8>)>,
 }
@@ -117,14 +118,13 @@ fn ways(pattern: &Pattern, runs: &[Part], nth: usize) -> Vec<Anchor> {
         return Vec::new();
     }
     let is_whole = runs[nth].ends;
-    let is_all = first == 0 && runs[0].elements.start == 0 && runs[nth].elements.end == pattern.elements.len();
     let anchor = |from: usize| {
         let run = letters(pattern, &(runs[from].elements.start..runs[nth].elements.end));
-        let proves = is_all && from == nth && nth == 0 && is_proven(pattern);
+        let proof = proof(pattern, runs[from].elements.start);
         // Before a run that is not glued to the first lies a joint.
         let before = first.checked_sub(1).filter(|_| from == first);
         let neighbour = neighbour(pattern, runs, (before, nth));
-        Anchor { run, element: runs[from].elements.start, is_whole, proves, neighbour }
+        Anchor { run, element: runs[from].elements.start, is_whole, proof, neighbour }
     };
     (first..=nth).map(anchor).collect()
 }
@@ -154,18 +154,24 @@ fn letters(pattern: &Pattern, elements: &Range<usize>) -> Vec<u8> {
     run
 }
 
-/// Whether a literal that is one run is found where its folded letters are all of a plain run, or how one begins.
-fn is_proven(pattern: &Pattern) -> bool {
-    let is_as_folded = |element: &Element| {
-        let Element::Letter(letter) = element else { return false };
-        let is_found = match pattern.reading.fold {
-            Fold::Typed => !letter.is_marked(),
-            Fold::Strict => false,
-            Fold::All => true,
-        };
-        is_found && fold::is_loosest(letter.base)
-    };
-    matches!(pattern.kind, LiteralKind::Word | LiteralKind::Prefix)
-        && !pattern.reading.parts_i()
-        && pattern.elements.iter().all(is_as_folded)
+/// A text that a literal finds for certain, and where in it an element begins.
+fn proof(pattern: &Pattern, element: usize) -> Option<(Vec<u8>, usize)> {
+    let is_plain =
+        matches!(pattern.kind, LiteralKind::Word | LiteralKind::Phrase | LiteralKind::Prefix | LiteralKind::Raw);
+    let ends = [pattern.elements.first()?, pattern.elements.last()?];
+    if !is_plain || pattern.reading.parts_i() || !ends.into_iter().all(is_word) {
+        return None;
+    }
+    let (mut text, mut offset) = (Vec::new(), 0);
+    for (at, step) in pattern.elements.iter().enumerate() {
+        if at == element {
+            offset = text.len();
+        }
+        match step {
+            Element::Letter(letter) if fold::is_loosest(letter.base) => fold::push_loose(*letter, &mut text),
+            Element::Gap | Element::Space => text.push(b' '),
+            _ => return None,
+        }
+    }
+    Some((text, offset))
 }

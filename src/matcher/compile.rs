@@ -10,7 +10,7 @@ use super::filed::Anchors;
 use super::fold;
 use super::net::{Lists, Literals, Net};
 use super::pattern::Pattern;
-use super::probe::Seed;
+use super::probe::{Seed, Wanted};
 use super::program::{Programs, Trigger, Weighed, Writer, Written};
 
 /// Numbers under texts.
@@ -56,8 +56,9 @@ impl Tables {
         let found: Vec<Vec<Anchor>> = patterns.iter().map(anchors).collect();
         let weighed = Weighed::new(&written, &found);
         let triggers: Vec<_> = rules.iter().map(|rule| Trigger::of(&rule.tree.root, &weighed)).collect();
-        let literals = Literals { anchors: Anchors::new(&found, seed), patterns };
-        let Written { programs, sets, literals: spelled, .. } = written;
+        let mut literals = Literals { anchors: Anchors::new(&found, seed), patterns };
+        let Written { mut programs, sets, literals: spelled, .. } = written;
+        programs.want(&wanted(&sets, &spelled, &mut literals.anchors));
         let triggered = by_set(&triggers, sets.len());
         let holders = Lists::new(&turned(&sets, literals.patterns.len()));
         let is_trigger = |number: u32| holders.get(number).iter().any(|&set| !triggered.get(set).is_empty());
@@ -124,6 +125,13 @@ fn asks_around(node: &Node) -> bool {
         Node::In(scope, _) => matches!(scope, Scope::Parent | Scope::Root | Scope::Quoted),
         Node::Found(_) | Node::Count { .. } | Node::Field(_) => false,
     }
+}
+
+/// What a post has that has one of each set. Names and hashtags may come with a post and not stand in its texts.
+fn wanted(sets: &[Vec<u32>], literals: &[Literal], anchors: &mut Anchors) -> Vec<Wanted> {
+    let is_listed = |&number: &u32| matches!(literals[number as usize].kind, LiteralKind::Name | LiteralKind::Hashtag);
+    let of_set = |set: &Vec<u32>| if set.iter().any(is_listed) { Wanted::ANYTHING } else { anchors.wanted(set) };
+    sets.iter().map(of_set).collect()
 }
 
 /// Rules by the set that triggers them.

@@ -1,8 +1,8 @@
 //! Anchors under their hashes: which literals a text may hold. Unaware of letters.
 
 use super::anchor::{Anchor, Side};
-use super::folded::{Folded, Run};
-use super::probe::{self, Heads, Probe, Seed, tag};
+use super::folded::Folded;
+use super::probe::{self, Heads, Probe, Seed, Wanted, tag};
 
 /// The anchors of all literals.
 #[derive(Debug)]
@@ -29,7 +29,9 @@ pub(super) struct Filed {
     neighbour: (u32, u32),
     is_behind: bool,
     is_whole: bool,
-    proves: bool,
+    /// What proves it, and where in that its letters begin; of no bytes if nothing does.
+    proof: (u32, u32),
+    offset: u32,
 }
 
 /// What the folded letters tell of an anchor at a place of a text.
@@ -39,8 +41,8 @@ pub(super) enum Told {
     No,
     /// The letters of the original decide.
     Perhaps,
-    /// It is there if it may be in small letters.
-    Yes { has_capital: bool },
+    /// It is there, but perhaps for marks and a capital.
+    Yes { has_marks: bool, has_capital: bool },
 }
 
 impl Anchors {
@@ -59,10 +61,11 @@ impl Anchors {
     }
 
     fn add(&mut self, literal: u32, anchor: &Anchor) {
-        let Anchor { run, element, is_whole, proves, neighbour } = anchor;
+        let Anchor { run, element, is_whole, proof, neighbour } = anchor;
+        let (proof, offset) = proof.as_ref().map_or(([].as_slice(), 0), |(text, offset)| (text, *offset));
         let (side, beside) = neighbour.as_ref().map_or((Side::Behind, [].as_slice()), |(side, run)| (*side, run));
         self.heads.add(run, *is_whole);
-        let (run_kept, neighbour) = (self.keep(run), self.keep(beside));
+        let [run_kept, neighbour, proof] = [run, beside, proof].map(|kept| self.keep(kept));
         self.all.push(Filed {
             hash: self.seed.of_anchor(run, *is_whole),
             literal,
@@ -71,8 +74,32 @@ impl Anchors {
             neighbour,
             is_behind: side == Side::Behind,
             is_whole: *is_whole,
-            proves: *proves,
+            proof,
+            offset: offset as u32,
         });
+    }
+
+    /// What a post has if it has any of a set of literals: their hashes if these are few, or else that of the beginning
+    /// that all have, as the forms of a word have.
+    pub fn wanted(&mut self, set: &[u32]) -> Wanted {
+        let own: Vec<Filed> = set.iter().flat_map(|&literal| self.of(literal)).copied().collect();
+        let is_unknown = set.iter().any(|&literal| self.of(literal).is_empty());
+        let mut hashes: Vec<u64> = own.iter().map(|anchor| anchor.hash).collect();
+        hashes.sort_unstable();
+        hashes.dedup();
+        let Some(first) = own.first().filter(|_| !is_unknown) else { return Wanted::ANYTHING };
+        let wanted = Wanted::of(&hashes);
+        if wanted.is_known() {
+            return wanted;
+        }
+        let run = self.kept(first.run);
+        let shared = own.iter().map(|anchor| same(run, self.kept(anchor.run))).min().unwrap_or(0);
+        if shared < SHARED_MIN {
+            return Wanted::ANYTHING;
+        }
+        let (beginning, hash) = self.seed.of_beginning(&run[..shared]);
+        self.heads.add(&beginning.to_vec(), false);
+        Wanted::of(&[hash])
     }
 
     fn keep(&mut self, run: &[u8]) -> (u32, u32) {
@@ -91,27 +118,45 @@ impl Anchors {
 
     /// What the folded letters tell of an anchor at a place whose hash is its own.
     pub fn told(&self, anchor: &Filed, folded: &Folded, probe: Probe) -> Told {
-        let run = &self.runs[anchor.run.0 as usize..anchor.run.1 as usize];
-        let Run { start, end, .. } = folded.runs[probe.run as usize];
-        if !folded.bytes[probe.at as usize..end as usize].starts_with(run) {
+        let run = &folded.runs[probe.run as usize];
+        if !folded.bytes[probe.at as usize..run.end as usize].starts_with(self.kept(anchor.run)) {
             return Told::No;
         }
-        let text = &folded.runs[probe.run as usize];
-        if !text.is_plain() {
+        if !run.is_plain() {
             return Told::Perhaps;
         }
-        if !anchor.proves {
-            return if self.may_have_neighbour(anchor, folded, probe.run) { Told::Perhaps } else { Told::No };
-        }
-        if anchor.is_whole && probe.at as usize + run.len() != end as usize || probe.at != start {
+        if !self.may_have_neighbour(anchor, folded, probe.run) {
             return Told::No;
         }
-        Told::Yes { has_capital: text.has_capital() }
+        self.proven(anchor, folded, probe).unwrap_or(Told::Perhaps)
+    }
+
+    fn proven(&self, anchor: &Filed, folded: &Folded, probe: Probe) -> Option<Told> {
+        let proof = self.kept(anchor.proof);
+        let start = (probe.at.checked_sub(anchor.offset).filter(|_| !proof.is_empty()))? as usize;
+        let end = start + proof.len();
+        if folded.bytes.get(start..end)? != proof {
+            return None;
+        }
+        let first = folded.runs[..=probe.run as usize].iter().rposition(|run| run.start as usize <= start)?;
+        let mut has_marks = false;
+        for run in folded.runs[first..].iter().take_while(|run| (run.start as usize) < end) {
+            if !run.is_plain() || run.end as usize > end && anchor.is_whole {
+                return None;
+            }
+            has_marks |= run.has_marks();
+        }
+        let first = &folded.runs[first];
+        (first.start as usize == start).then(|| Told::Yes { has_marks, has_capital: first.has_capital() })
+    }
+
+    fn kept(&self, (start, end): (u32, u32)) -> &[u8] {
+        &self.runs[start as usize..end as usize]
     }
 
     /// Whether the run beside a plain one may be what the literal has there.
     fn may_have_neighbour(&self, anchor: &Filed, folded: &Folded, run: u32) -> bool {
-        let beside = &self.runs[anchor.neighbour.0 as usize..anchor.neighbour.1 as usize];
+        let beside = self.kept(anchor.neighbour);
         if beside.is_empty() {
             return true;
         }
@@ -119,6 +164,14 @@ impl Anchors {
         let Some(text) = at.and_then(|at| folded.runs.get(at as usize)) else { return false };
         !text.is_plain() || folded.bytes[text.start as usize..text.end as usize].starts_with(beside)
     }
+}
+
+/// Bytes that the anchors of a set must share, so that their beginning tells something.
+const SHARED_MIN: usize = 3;
+
+/// The bytes that two begin with.
+fn same(left: &[u8], right: &[u8]) -> usize {
+    left.iter().zip(right).take_while(|(left, right)| left == right).count()
 }
 
 /// The anchors of some literals by hash.

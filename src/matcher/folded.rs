@@ -21,6 +21,8 @@ pub(super) struct Folded {
     pub bytes: Vec<u8>,
     /// The runs of word letters, in order.
     pub runs: Vec<Run>,
+    /// Whether a letter may have a mark.
+    pub may_have_marks: bool,
     /// The places within runs at which a literal may begin or end, in order: never fewer than there are.
     edges: Vec<Edge>,
     state: State,
@@ -40,6 +42,8 @@ pub(super) struct Run {
 const LOOSENED: u8 = 1;
 /// It begins with a capital.
 const CAPITAL: u8 = 1 << 1;
+/// A letter of it has a mark.
+const MARKED_LETTER: u8 = 1 << 2;
 
 impl Run {
     /// Whether it has edges nowhere but at its ends.
@@ -54,6 +58,11 @@ impl Run {
 
     pub fn has_capital(&self) -> bool {
         self.facts & CAPITAL != 0
+    }
+
+    /// Whether a letter of a plain run has a mark.
+    pub fn has_marks(&self) -> bool {
+        self.facts & MARKED_LETTER != 0
     }
 }
 
@@ -97,8 +106,9 @@ struct Next {
     kind: Kind,
     script: Script,
     loose: char,
-    /// Whether its loosest form is less than it is.
+    /// Whether its loosest form is less than it is, but for marks.
     is_loosened: bool,
+    is_marked: bool,
     is_odd: bool,
 }
 
@@ -108,6 +118,7 @@ impl Folded {
         self.bytes.clear();
         self.runs.clear();
         self.edges.clear();
+        self.may_have_marks = false;
         self.state = State::default();
         let mut at = 0;
         for address in addresses {
@@ -167,7 +178,8 @@ impl Folded {
             match entry.loose {
                 Some(loose) => {
                     let is_loosened = loose != entry.letter.base;
-                    self.letter(&Next { kind, script, loose, is_loosened, is_odd: false });
+                    let is_marked = entry.letter.is_marked();
+                    self.letter(&Next { kind, script, loose, is_loosened, is_marked, is_odd: false });
                 }
                 None if kind & MARK != 0 => self.mark(),
                 None => {}
@@ -226,6 +238,10 @@ impl Folded {
             } else {
                 break;
             }
+            if letter.is_marked && let Some(run) = &mut run {
+                run.facts |= MARKED_LETTER;
+                self.may_have_marks = true;
+            }
             match letter.loose {
                 [one, 0] => self.bytes.push(one),
                 two => self.bytes.extend(two),
@@ -264,7 +280,8 @@ impl Folded {
             let (kind, script) = (read.kind, read.script);
             let Some(loose) = read.loose else { return self.mark() };
             let is_loosened = loose != read.letter.base || kind & MARKED != 0;
-            self.letter(&Next { kind, script, loose, is_loosened, is_odd: kind & SEVERAL != 0 });
+            let is_marked = read.letter.is_marked();
+            self.letter(&Next { kind, script, loose, is_loosened, is_marked, is_odd: kind & SEVERAL != 0 });
         });
     }
 
@@ -285,7 +302,8 @@ impl Folded {
         }
         let is_word = entry(next.loose).kind & WORD != 0;
         let is_odd = next.is_odd || kind & COMBINING != 0 || is_word != (kind & WORD != 0);
-        let next = Next { kind, script, loose: next.loose, is_loosened: next.is_loosened, is_odd };
+        self.may_have_marks |= next.is_marked;
+        let next = Next { kind, script, is_odd, ..*next };
         if is_word {
             self.join(&next, at);
         } else {
@@ -304,6 +322,7 @@ impl Folded {
 
     /// Takes in a mark that stands for itself.
     fn mark(&mut self) {
+        self.may_have_marks = true;
         match &mut self.state.run {
             Some(run) => run.facts |= LOOSENED,
             None => self.state.is_odd = true,
@@ -322,6 +341,9 @@ impl Folded {
         });
         if next.is_loosened || next.is_odd {
             run.facts |= LOOSENED;
+        }
+        if next.is_marked {
+            run.facts |= MARKED_LETTER;
         }
         if bits != 0 && run.start as usize != at {
             self.edges.push(Edge { at: at as u32, bits });
@@ -364,6 +386,7 @@ struct Smooth {
     /// As in [`Entry`], or a number's; 0 for any other.
     smooth: u8,
     is_capital: bool,
+    is_marked: bool,
 }
 
 const LATIN: u8 = Script::Latin as u8 + 1;
@@ -371,7 +394,7 @@ const LATIN: u8 = Script::Latin as u8 + 1;
 const NUMBER: u8 = u8::MAX;
 
 static ASCII: [Smooth; 0x80] = {
-    let mut table = [Smooth { loose: [0, 0], smooth: 0, is_capital: false }; 0x80];
+    let mut table = [Smooth { loose: [0, 0], smooth: 0, is_capital: false, is_marked: false }; 0x80];
     let mut byte = 0;
     while byte < 0x80 {
         let character = byte as u8;
@@ -383,6 +406,7 @@ static ASCII: [Smooth; 0x80] = {
                 _ => 0,
             },
             is_capital: character.is_ascii_uppercase(),
+            is_marked: false,
         };
         byte += 1;
     }
@@ -473,7 +497,7 @@ fn two_bytes() -> &'static [Smooth; 0x800] {
                 character.encode_utf8(&mut loose);
             }
             let smooth = if is_short { entry.smooth } else { 0 };
-            Smooth { loose, smooth, is_capital: entry.kind & UPPER != 0 }
+            Smooth { loose, smooth, is_capital: entry.kind & UPPER != 0, is_marked: entry.letter.is_marked() }
         }))
     })
 }

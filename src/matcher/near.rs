@@ -5,6 +5,7 @@ use crate::query::Gap;
 
 use super::fold::{DIGIT, LETTER, UNSEGMENTED, WORD};
 use super::letters::Letters;
+use super::probe::Wanted;
 
 /// A place: its first letter and the one behind its last.
 pub(super) type Place = (u32, u32);
@@ -24,6 +25,21 @@ pub(super) enum Places {
 pub(super) struct Keyword {
     pub set: u32,
     pub shown: u32,
+    /// What a post has that has one of them in its own texts.
+    pub wanted: Wanted,
+}
+
+impl Places {
+    pub fn for_each_keyword(&mut self, found: &impl Fn(&mut Keyword)) {
+        match self {
+            Self::Keyword(keyword) => found(keyword),
+            Self::Any(parts) | Self::Chain { parts, .. } => {
+                parts.iter_mut().for_each(|part| part.for_each_keyword(found));
+            }
+            Self::Apart { of, from, .. } => [of, from].into_iter().for_each(|part| part.for_each_keyword(found)),
+            Self::Window { parts, .. } => parts.iter_mut().for_each(found),
+        }
+    }
 }
 
 /// How far apart the letters of one text lie. Built only for texts in which something is to be near.

@@ -180,12 +180,10 @@ impl Literals {
         let pattern = &self.patterns[number as usize];
         match self.anchors.told(anchor, folded, probe) {
             Told::No => {}
-            Told::Yes { has_capital } => {
-                if has_capital || !pattern.reading.capital {
-                    found.yes.insert(number);
-                }
-            }
-            Told::Perhaps => {
+            Told::Yes { has_capital: false, .. } if pattern.reading.capital => {}
+            Told::Yes { .. } if !pattern.has_marks => found.yes.insert(number),
+            Told::Yes { has_marks: false, .. } => found.but_for_marks.insert(number),
+            Told::Yes { .. } | Told::Perhaps => {
                 let text = original.text;
                 let letters = original.read();
                 let Some(at) = letters.at_folded(probe.at as usize) else { return };

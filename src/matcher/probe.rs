@@ -41,6 +41,12 @@ impl Seed {
         self.hash(head, LENGTHS[nth], (nth as u64 + 1).wrapping_mul(0xa076_1d64_78bd_642f))
     }
 
+    /// Of a run the longest beginning that is hashed, and its hash.
+    pub fn of_beginning(self, run: &[u8]) -> (&[u8], u64) {
+        let nth = longest(run.len());
+        (&run[..LENGTHS[nth]], self.beginning(Head::at(run, 0), nth))
+    }
+
     /// What an anchor is filed under.
     pub fn of_anchor(self, run: &[u8], is_whole: bool) -> u64 {
         let head = Head::at(run, 0);
@@ -263,6 +269,80 @@ impl Probed {
             Some(probe)
         })
     }
+}
+
+/// All hashes of a post, as bits: what is not there is told without looking for it.
+#[derive(Debug)]
+pub(super) struct Signature {
+    bits: Box<[u64; SIGNATURE_BITS / 64]>,
+    is_read: bool,
+}
+
+const SIGNATURE_BITS: usize = 1 << PLACE_BITS;
+const PLACE_BITS: usize = 12;
+/// Places that one number holds, beside how many it holds.
+const PLACES: usize = 5;
+
+impl Default for Signature {
+    fn default() -> Self {
+        Self { bits: Box::new([0; SIGNATURE_BITS / 64]), is_read: false }
+    }
+}
+
+impl Signature {
+    pub fn clear(&mut self) {
+        self.is_read = false;
+    }
+
+    pub fn read<'a>(&mut self, texts: impl Iterator<Item = &'a Folded>, seed: Seed, heads: &Heads) {
+        if self.is_read {
+            return;
+        }
+        self.is_read = true;
+        self.bits.fill(0);
+        for folded in texts {
+            for_each(folded, seed, heads, |probe| {
+                let place = place(probe.hash);
+                self.bits[place / 64] |= 1 << (place % 64);
+            });
+        }
+    }
+
+    /// Whether a post may have what is wanted.
+    pub fn may_have(&self, wanted: Wanted) -> bool {
+        let count = (wanted.0 >> (PLACES * PLACE_BITS)) as usize;
+        let is_set = |nth: usize| {
+            let place = (wanted.0 >> (nth * PLACE_BITS)) as usize % SIGNATURE_BITS;
+            self.bits[place / 64] >> (place % 64) & 1 != 0
+        };
+        count == 0 || (0..count).any(is_set)
+    }
+}
+
+/// The hashes of which a post has one, if it has any of some literals: their places in a signature.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted(u64);
+
+impl Wanted {
+    /// Nothing is known of the literals, as if they had no anchors: any post may have them.
+    pub const ANYTHING: Self = Self(0);
+
+    pub fn is_known(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Too many hashes are as none.
+    pub fn of(hashes: &[u64]) -> Self {
+        if hashes.len() > PLACES {
+            return Self::ANYTHING;
+        }
+        let places = (0..).zip(hashes).map(|(nth, hash)| (place(*hash) as u64) << (nth * PLACE_BITS));
+        Self(places.sum::<u64>() | (hashes.len() as u64) << (PLACES * PLACE_BITS))
+    }
+}
+
+fn place(hash: u64) -> usize {
+    (hash >> 8) as usize % SIGNATURE_BITS
 }
 
 /// What of a hash is kept where it is filed.

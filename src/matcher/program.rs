@@ -10,6 +10,7 @@ use super::anchor::{self, Anchor, anchors};
 use super::fold;
 use super::near::{Keyword, Places};
 use super::pattern::Pattern;
+use super::probe::Wanted;
 use super::rarity::{self, Posts};
 
 /// One step of a program. The parts of a step follow it, up to `end`.
@@ -104,8 +105,8 @@ pub(super) enum Reason<'a> {
 
 /// What a program asks about a post. A scope is none for title and body.
 pub(super) trait Facts {
-    /// Whether one of a set of literals is there.
-    fn has(&mut self, set: u32, scope: Option<Scope>) -> bool;
+    /// Whether a keyword is there.
+    fn has(&mut self, keyword: &Keyword, scope: Option<Scope>) -> bool;
     fn has_near(&mut self, places: &Places, scope: Option<Scope>) -> bool;
     fn times(&mut self, of: &[Keyword], scope: Option<Scope>) -> u32;
     /// Whether the texts of a scope are known, or known not to be.
@@ -186,7 +187,7 @@ impl Writer {
         let mut literals: Vec<u32> = keyword.spellings().map(|literal| self.literal(literal)).collect();
         literals.sort_unstable();
         literals.dedup();
-        Keyword { set: self.set(literals), shown: number }
+        Keyword { set: self.set(literals), shown: number, wanted: Wanted::ANYTHING }
     }
 
     fn set(&mut self, literals: Vec<u32>) -> u32 {
@@ -231,6 +232,18 @@ fn number<T>(list: &mut Vec<T>, item: T) -> u32 {
 }
 
 impl Programs {
+    /// Tells each keyword what a post has that has it, by its set.
+    pub fn want(&mut self, wanted: &[Wanted]) {
+        let want = |keyword: &mut Keyword| keyword.wanted = wanted[keyword.set as usize];
+        for op in &mut self.ops {
+            if let Op::Keyword(keyword) = op {
+                want(keyword);
+            }
+        }
+        self.nears.iter_mut().for_each(|places| places.for_each_keyword(&want));
+        self.counts.iter_mut().flat_map(|count| &mut count.of).for_each(want);
+    }
+
     /// Whether the rule's query is true of a post.
     pub fn holds(&self, rule: u32, facts: &mut impl Facts) -> Truth {
         self.truth(self.starts[rule as usize], None, facts)
@@ -249,7 +262,7 @@ impl Programs {
             Op::Words(bounds) => bounds.hold(facts.words()).into(),
             Op::Condition { condition } => self.conditions[condition as usize].holds(facts.post()),
             _ if scope.is_some_and(|scope| !facts.is_known(scope)) => Truth::Unknown,
-            Op::Keyword(keyword) => facts.has(keyword.set, scope).into(),
+            Op::Keyword(ref keyword) => facts.has(keyword, scope).into(),
             Op::Near { near } => facts.has_near(&self.nears[near as usize], scope).into(),
             Op::Count { count } => {
                 let Count { of, min, max } = &self.counts[count as usize];

@@ -11,6 +11,7 @@ use crate::query::{Around, LiteralKind, Rule, Said, Scope, TERMS_MAX, may_lack_m
 
 use super::compare::Marks;
 use super::compile::{Tables, loosest};
+use super::filed::Anchors;
 use super::near::{Finder, Keyword, Place, Places};
 use super::net::{self, Net};
 use super::program::{self, Facts, Reason};
@@ -73,11 +74,11 @@ struct Asked<'a> {
 }
 
 impl Facts for Asked<'_> {
-    fn has(&mut self, set: u32, scope: Option<Scope>) -> bool {
+    fn has(&mut self, keyword: &Keyword, scope: Option<Scope>) -> bool {
         match scope {
-            None => self.has_own(set),
-            Some(Scope::Title | Scope::Body) => self.has_own(set) && self.has_in(set, scope),
-            Some(_) => self.has_in(set, scope),
+            None => self.has_own(keyword),
+            Some(Scope::Title | Scope::Body) => self.has_own(keyword) && self.has_in(keyword.set, scope),
+            Some(_) => self.has_in(keyword.set, scope),
         }
     }
 
@@ -87,7 +88,7 @@ impl Facts for Asked<'_> {
     }
 
     fn times(&mut self, of: &[Keyword], scope: Option<Scope>) -> u32 {
-        if !of.iter().any(|keyword| self.has(keyword.set, scope)) {
+        if !of.iter().any(|keyword| self.has(keyword, scope)) {
             return 0;
         }
         let counted = texts_of(scope).filter(|text| scope.is_some() || *text != LISTED);
@@ -124,8 +125,14 @@ impl Asked<'_> {
         self.decided.get_or_insert_with(self.verdict)
     }
 
-    /// Whether title or body hold one of a set of literals.
-    fn has_own(&mut self, set: u32) -> bool {
+    /// Whether title or body hold a keyword.
+    fn has_own(&mut self, &Keyword { set, wanted, .. }: &Keyword) -> bool {
+        let Scratch { rooms, signature, .. } = &mut *self.scratch;
+        let Anchors { seed, heads, .. } = &self.tables.literals.anchors;
+        signature.read(rooms[..OWN].iter().map(|room| &room.folded), *seed, heads);
+        if !signature.may_have(wanted) {
+            return false;
+        }
         if self.scratch.held.contains(set) {
             return true;
         }
@@ -201,8 +208,10 @@ impl Asked<'_> {
         }
         let mut has_marks = false;
         for (text, room) in self.texts[..OWN].iter().zip(&mut self.scratch.rooms) {
-            room.read(text);
-            has_marks |= room.letters.has_marks();
+            if room.folded.may_have_marks {
+                room.read(text);
+                has_marks |= room.letters.has_marks();
+            }
         }
         let lacks_marks = !has_marks && may_lack_marks(self.language());
         self.lacks_marks = Some(lacks_marks);
@@ -237,7 +246,7 @@ impl Asked<'_> {
 
     /// Whether the texts hold what some places need.
     fn may_stand(&mut self, places: &Places, scope: Option<Scope>) -> bool {
-        let mut has = |keyword: &Keyword| self.has(keyword.set, scope);
+        let mut has = |keyword: &Keyword| self.has(keyword, scope);
         match places {
             Places::Keyword(keyword) => has(keyword),
             Places::Window { parts, .. } => parts.iter().all(has),
@@ -315,7 +324,7 @@ impl Asked<'_> {
         let mut literals = Vec::new();
         let mut nears = Vec::new();
         tables.programs.for_each_reason(number, self, &mut |reason, scope| match reason {
-            Reason::Keyword(Keyword { set, shown }) => {
+            Reason::Keyword(Keyword { set, shown, .. }) => {
                 literals.extend(tables.sets.get(set).iter().map(|&literal| (literal, shown, scope)));
             }
             Reason::Near(places) => nears.push((places, scope)),

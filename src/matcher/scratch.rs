@@ -9,7 +9,7 @@ use crate::model::{Field, Span};
 use super::folded::{self, Folded};
 use super::letters::Letters;
 use super::near::{Distances, Place};
-use super::probe::Probed;
+use super::probe::{Probed, Signature};
 use super::verify::{Holding, Ways};
 
 /// Room for scanning, reused from post to post by one thread. Serves any matcher.
@@ -22,6 +22,7 @@ pub struct Scratch {
     /// Sets of literals of which the post holds one, and those that were asked for of which it holds none.
     pub(super) held: Marked,
     pub(super) missing: Marked,
+    pub(super) signature: Signature,
     pub(super) triggered: Marked,
     pub(super) ways: Ways,
     /// Occurrences of literals that were asked for, by literal: a range of `told`.
@@ -40,6 +41,7 @@ impl Scratch {
     pub(super) fn clear(&mut self, literals: usize, sets: usize, rules: usize) {
         self.found.yes.clear(literals);
         self.found.but_for_marks.clear(literals);
+        self.signature.clear();
         self.held.clear(sets);
         self.missing.clear(sets);
         self.triggered.clear(rules);
