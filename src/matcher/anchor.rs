@@ -77,6 +77,11 @@ fn is_word(element: &Element) -> bool {
     matches!(element, Element::Letter(letter) if is(letter.base, WORD))
 }
 
+/// Of a script without spaces.
+fn is_single(element: &Element) -> bool {
+    matches!(element, Element::Letter(letter) if is(letter.base, UNSEGMENTED))
+}
+
 fn runs(pattern: &Pattern) -> Vec<Part> {
     let elements = &pattern.elements;
     let mut runs = Vec::new();
@@ -96,7 +101,6 @@ fn runs(pattern: &Pattern) -> Vec<Part> {
         }
         let before = start.checked_sub(1).map(|before| elements[before]);
         let begins = before.is_some() || pattern.begins_with_first();
-        let is_single = |element: &Element| matches!(element, Element::Letter(letter) if is(letter.base, UNSEGMENTED));
         let ends = match elements.get(at) {
             _ if is_single(&elements[at - 1]) => false,
             None => pattern.ends_with_last(),
@@ -117,8 +121,9 @@ fn ways(pattern: &Pattern, runs: &[Part], nth: usize) -> Vec<Anchor> {
     if nth - first > JOINTS_MAX || !runs[first..=nth].iter().all(|part| part.begins) {
         return Vec::new();
     }
-    let is_whole = runs[nth].ends;
     let anchor = |from: usize| {
+        // At each letter of a script without spaces a literal may begin: of these there are too many to hash whole words.
+        let is_whole = runs[nth].ends && !is_single(&pattern.elements[runs[from].elements.start]);
         let run = letters(pattern, &(runs[from].elements.start..runs[nth].elements.end));
         let proof = proof(pattern, runs[from].elements.start);
         // Before a run that is not glued to the first lies a joint.

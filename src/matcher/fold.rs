@@ -160,7 +160,7 @@ pub(super) struct Entry {
     /// The class by which Unicode orders it among the marks of one letter; 0 for what is not moved.
     pub class: u8,
     /// Not 0 for a letter of a word as any other of its script: between two that have the same, no literal begins or ends
-    /// outside a hashtag.
+    /// outside a hashtag, unless they are [`UNSPACED`].
     pub smooth: u8,
     /// Where its letter has marks already.
     places: u8,
@@ -209,15 +209,20 @@ fn describe(character: char) -> Entry {
     }
     let letter = letters.first().copied().unwrap_or(Letter::plain(character));
     let loose = loosest(letter.base);
-    let smooth = if loose == letter.base && class == 0 { smoothness(kind, script) } else { 0 };
+    let is_same = loose == letter.base || kind & UNSEGMENTED != 0;
+    let smooth = if is_same && class == 0 { smoothness(kind, script) } else { 0 };
     Entry { letter, loose: Some(loose), kind: kind | joint(letter), script, class, smooth, places }
 }
 
+/// The smoothness of letters of scripts without spaces: a literal may begin before each, and end behind each.
+pub(super) const UNSPACED: u8 = 254;
+
 fn smoothness(kind: Kind, script: Script) -> u8 {
-    let is_rough = kind & (UNSEGMENTED | HANGUL | COMBINING | SEVERAL | JAMO | MARK | IGNORED | UNDERSCORE) != 0;
+    let is_rough = kind & (HANGUL | COMBINING | SEVERAL | JAMO | MARK | IGNORED | UNDERSCORE) != 0;
     let is_plain = kind & WORD != 0 && kind & (LETTER | DIGIT) != 0 && !is_rough;
     match script {
         Script::Common | Script::Inherited | Script::Unknown | Script::Arabic | Script::Hebrew => 0,
+        _ if is_plain && kind & UNSEGMENTED != 0 => UNSPACED,
         _ if is_plain => script as u8 + 1,
         _ => 0,
     }

@@ -9,7 +9,7 @@ use unicode_script::Script;
 use super::carried;
 use super::fold::{
     self, COMBINING, DIGIT, HANGUL, JAMO, Kind, LETTER, MARK, MARKED, MarkRun, SEVERAL, SPACE, UNDERSCORE,
-    UNSEGMENTED, UPPER, WORD, entry, for_each_letter, push,
+    UNSEGMENTED, UNSPACED, UPPER, WORD, Entry, entry, for_each_letter, push,
 };
 
 /// Stands for an address in a folded text. No literal holds it: it is not a byte of UTF-8.
@@ -44,6 +44,8 @@ const LOOSENED: u8 = 1;
 const CAPITAL: u8 = 1 << 1;
 /// A letter of it has a mark.
 const MARKED_LETTER: u8 = 1 << 2;
+/// Its first letter is of a script without spaces.
+const UNSPACED_FIRST: u8 = 1 << 3;
 
 impl Run {
     /// Whether it has edges nowhere but at its ends.
@@ -75,6 +77,8 @@ struct Edge {
 
 const START: u8 = 1;
 const END: u8 = 1 << 1;
+/// The start is a letter of a script without spaces: no whole word begins there.
+const UNSPACED_START: u8 = 1 << 2;
 
 /// What is remembered of the letters before.
 #[derive(Clone, Copy, Debug)]
@@ -132,19 +136,21 @@ impl Folded {
         self.close(self.state.run, self.bytes.len());
     }
 
-    /// The places of a run at which a literal may begin, from the start of the run on.
-    pub fn starts(&self, run: &Run) -> impl Iterator<Item = usize> + Clone + '_ {
-        std::iter::once(run.start as usize).chain(self.edges_of(run, START))
+    /// The places of a run at which a literal may begin, from the start of the run on, and whether a whole word may.
+    pub fn starts(&self, run: &Run) -> impl Iterator<Item = (usize, bool)> + '_ {
+        let first = (run.start as usize, run.facts & UNSPACED_FIRST == 0);
+        let is_whole = |edge: &Edge| edge.bits & UNSPACED_START == 0;
+        std::iter::once(first).chain(self.edges_of(run, START).map(move |edge| (edge.at as usize, is_whole(edge))))
     }
 
-    /// The places of a run at which a literal may end, up to the end of the run.
+    /// The places of a run at which a whole word may end, up to the end of the run.
     pub fn ends(&self, run: &Run) -> impl Iterator<Item = usize> + Clone + '_ {
-        self.edges_of(run, END).chain(std::iter::once(run.end as usize))
+        self.edges_of(run, END).map(|edge| edge.at as usize).chain(std::iter::once(run.end as usize))
     }
 
-    fn edges_of(&self, run: &Run, bit: u8) -> impl Iterator<Item = usize> + Clone + '_ {
+    fn edges_of(&self, run: &Run, bit: u8) -> impl Iterator<Item = &Edge> + Clone + '_ {
         let edges = &self.edges[run.edges.0 as usize..run.edges.1 as usize];
-        edges.iter().filter(move |edge| edge.bits & bit != 0).map(|edge| edge.at as usize)
+        edges.iter().filter(move |edge| edge.bits & bit != 0)
     }
 
     fn read_piece(&mut self, text: &str) {
@@ -160,6 +166,10 @@ impl Folded {
             if entry.kind & JAMO != 0 {
                 self.go_back(before);
                 return self.read_generally(text);
+            }
+            if self.goes_on_unspaced(entry) {
+                at += character.len_utf8();
+                continue;
             }
             let mut is_plain = entry.kind & SEVERAL == 0;
             if entry.class != 0 && entry.loose.is_some() && at >= ordered {
@@ -267,6 +277,20 @@ impl Folded {
         at
     }
 
+    /// Takes in a letter of a script without spaces behind another.
+    fn goes_on_unspaced(&mut self, entry: &Entry) -> bool {
+        let state = &mut self.state;
+        let goes_on = entry.smooth == UNSPACED && state.kind & UNSEGMENTED != 0 && !state.in_tag && !state.is_odd;
+        let (Some(run), Some(loose), true) = (&mut state.run, entry.loose, goes_on) else { return false };
+        if loose != entry.letter.base {
+            run.facts |= LOOSENED;
+        }
+        self.edges.push(Edge { at: self.bytes.len() as u32, bits: START | UNSPACED_START });
+        push(loose, &mut self.bytes);
+        (state.kind, state.script, state.loose, state.is_prefix) = (entry.kind, entry.script, loose, false);
+        true
+    }
+
     /// A run that begins at a byte.
     fn opened(&self, start: usize, is_odd: bool, is_capital: bool) -> Run {
         let facts = if is_odd { LOOSENED } else { 0 } | if is_capital { CAPITAL } else { 0 };
@@ -301,9 +325,10 @@ impl Folded {
             (kind, script) = (kind & !inherited | self.state.kind & inherited, self.state.script);
         }
         let is_word = entry(next.loose).kind & WORD != 0;
-        let is_odd = next.is_odd || kind & COMBINING != 0 || is_word != (kind & WORD != 0);
+        let is_odd = next.is_odd || is_word != (kind & WORD != 0);
+        let is_loosened = next.is_loosened || kind & COMBINING != 0;
         self.may_have_marks |= next.is_marked;
-        let next = Next { kind, script, is_odd, ..*next };
+        let next = Next { kind, script, is_odd, is_loosened, ..*next };
         if is_word {
             self.join(&next, at);
         } else {
@@ -317,7 +342,8 @@ impl Folded {
         state.in_tag = state.in_tag && kind & WORD != 0 || next.loose == '#';
         (state.kind, state.script, state.loose, state.is_odd) = (kind, script, next.loose, is_odd);
         let is_rough = is_odd || next.is_loosened || state.is_prefix;
-        state.smooth = if is_rough { 0 } else { entry(next.loose).smooth };
+        let smooth = entry(next.loose).smooth;
+        state.smooth = if is_rough || smooth == UNSPACED { 0 } else { smooth };
     }
 
     /// Takes in a mark that stands for itself.
@@ -335,7 +361,12 @@ impl Folded {
         let bits = edge(state, next);
         let run = state.run.get_or_insert_with(|| {
             state.is_prefix = true;
-            let facts = if state.is_odd { LOOSENED } else { 0 } | if next.kind & UPPER != 0 { CAPITAL } else { 0 };
+            let facts = [
+                (state.is_odd, LOOSENED),
+                (next.kind & UPPER != 0, CAPITAL),
+                (next.kind & UNSEGMENTED != 0, UNSPACED_FIRST),
+            ];
+            let facts = facts.into_iter().filter(|(is, _)| *is).fold(0, |facts, (_, fact)| facts | fact);
             let edges = self.edges.len() as u32;
             Run { start: at as u32, end: 0, edges: (edges, edges), facts }
         });
@@ -348,7 +379,7 @@ impl Folded {
         if bits != 0 && run.start as usize != at {
             self.edges.push(Edge { at: at as u32, bits });
         }
-        let goes_on = state.is_prefix || bits == START | END;
+        let goes_on = state.is_prefix || bits & (START | END) == START | END;
         state.is_prefix = goes_on && carried::is_of_prefix(next.loose);
     }
 
@@ -361,22 +392,28 @@ impl Folded {
     }
 }
 
-/// What of a literal there may be between the last letter and the next.
+/// What of a literal there may be between the last letter and the next. Nothing ends behind a letter of a script without
+/// spaces that is filed whole, and nothing begins with a letter that continues a character.
 fn edge(before: &State, next: &Next) -> u8 {
     let is_either = |kind: Kind| (before.kind | next.kind) & kind != 0;
+    let is_odd = before.is_odd || next.is_odd;
+    if next.kind & COMBINING != 0 && !is_odd {
+        return 0;
+    }
     let is_tag_boundary = next.kind & UPPER != 0
         || before.kind & LETTER != 0 && next.kind & DIGIT != 0
         || before.kind & DIGIT != 0 && next.kind & LETTER != 0
         || is_either(UNDERSCORE);
-    let is_both = before.is_odd
-        || next.is_odd
+    let is_both = is_odd
         || fold::parts_scripts(before.script, next.script)
         || (before.kind ^ next.kind) & UNSEGMENTED != 0
         || before.in_tag && is_tag_boundary;
-    let is_start = next.kind & UNSEGMENTED != 0 || before.is_prefix && carried::is_of_prefix(before.loose);
+    let is_unspaced = next.kind & UNSEGMENTED != 0;
+    let is_start = is_unspaced || before.is_prefix && carried::is_of_prefix(before.loose);
     let is_end = before.kind & (HANGUL | DIGIT) != 0 && next.kind & HANGUL != 0;
+    let ends = before.kind & UNSEGMENTED == 0 && is_both || is_end;
     let bit = |is: bool, bit: u8| if is { bit } else { 0 };
-    bit(is_both || is_start, START) | bit(is_both || is_end, END)
+    bit(is_both || is_start, START) | bit(ends, END) | bit(is_unspaced, UNSPACED_START)
 }
 
 /// A character that folds to one or two bytes and is told by its likeness to the one before.

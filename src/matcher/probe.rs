@@ -201,11 +201,11 @@ fn begin(head: Head, left: usize, (seed, heads): (Seed, &Heads), mut found: impl
 
 fn divided(folded: &Folded, (number, run): (u32, &Run), (seed, heads): (Seed, &Heads), found: &mut impl FnMut(Probe)) {
     let mut behind = folded.ends(run).peekable();
-    for at in folded.starts(run) {
+    for (at, is_whole) in folded.starts(run) {
         let mut give = |hash| found(Probe { hash, at: at as u32, run: number });
         let head = Head::at(&folded.bytes, at);
         while behind.next_if(|&end| end <= at).is_some() {}
-        for end in behind.clone() {
+        for end in behind.clone().take_while(|_| is_whole) {
             if heads.may_be_whole(head, end - at) {
                 give(seed.whole(head, end - at));
             }
