@@ -8,8 +8,8 @@ use unicode_script::Script;
 
 use super::carried;
 use super::fold::{
-    self, COMBINING, DIGIT, HANGUL, JAMO, Kind, LETTER, MARK, MARKED, MarkRun, SEVERAL, SPACE, UNDERSCORE,
-    UNSEGMENTED, UNSPACED, UPPER, WORD, Entry, entry, for_each_letter, push,
+    self, COMBINING, DIGIT, Entry, HANGUL, JAMO, Kind, LETTER, MARK, MARKED, MarkRun, SEVERAL, SPACE, UNDERSCORE,
+    UNSEGMENTED, UNSPACED, UPPER, WORD, entry, for_each_letter, push,
 };
 
 /// Stands for an address in a folded text. No literal holds it: it is not a byte of UTF-8.
@@ -248,7 +248,9 @@ impl Folded {
             } else {
                 break;
             }
-            if letter.is_marked && let Some(run) = &mut run {
+            if letter.is_marked
+                && let Some(run) = &mut run
+            {
                 run.facts |= MARKED_LETTER;
                 self.may_have_marks = true;
             }

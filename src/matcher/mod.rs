@@ -82,11 +82,7 @@ impl Matcher {
     }
 
     pub fn figures(&self) -> Figures {
-        Figures {
-            rules: self.rules.len(),
-            literals: self.tables.literals.patterns.len(),
-            bytes: self.tables.bytes(),
-        }
+        Figures { rules: self.rules.len(), literals: self.tables.literals.patterns.len(), bytes: self.tables.bytes() }
     }
 }
 

@@ -340,7 +340,9 @@ pub(super) fn places(
     } else if let Some(needle) = pattern.needles().first() {
         for_each_hit(needle, text, room, |letters, at| {
             let view = View { text, letters, marks };
-            pattern.for_each_start(view, (at, pattern.anchor.start), ways, |start, end| into.push((start as u32, end as u32)));
+            pattern.for_each_start(view, (at, pattern.anchor.start), ways, |start, end| {
+                into.push((start as u32, end as u32))
+            });
             true
         });
     } else if pattern.is_raw() {

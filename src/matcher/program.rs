@@ -16,35 +16,17 @@ use super::rarity::{self, Posts};
 /// One step of a program. The parts of a step follow it, up to `end`.
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    All {
-        end: u32,
-    },
-    Any {
-        end: u32,
-    },
-    Not {
-        end: u32,
-    },
-    AtLeast {
-        end: u32,
-        least: u32,
-    },
-    In {
-        end: u32,
-        scope: Scope,
-    },
+    All { end: u32 },
+    Any { end: u32 },
+    Not { end: u32 },
+    AtLeast { end: u32, least: u32 },
+    In { end: u32, scope: Scope },
     Keyword(Keyword),
-    Near {
-        near: u32,
-    },
-    Count {
-        count: u32,
-    },
+    Near { near: u32 },
+    Count { count: u32 },
     Lang(Lang),
     Words(Bounds),
-    Condition {
-        condition: u32,
-    },
+    Condition { condition: u32 },
 }
 
 /// A keyword as a mention shows it.
@@ -409,7 +391,9 @@ impl Trigger {
         match found {
             Spans::Keyword(keyword) => Self::of_keyword(keyword, weighed),
             Spans::Any(parts) => Self::every(parts.iter().map(|part| Self::of_spans(part, weighed)).collect()),
-            Spans::Chain { parts, .. } => Self::rarest(parts.iter().map(|part| Self::of_spans(part, weighed)).collect()),
+            Spans::Chain { parts, .. } => {
+                Self::rarest(parts.iter().map(|part| Self::of_spans(part, weighed)).collect())
+            }
             Spans::Apart { of, .. } => Self::of_spans(of, weighed),
             Spans::Window { parts, .. } => {
                 Self::rarest(parts.iter().map(|keyword| Self::of_keyword(keyword, weighed)).collect())

@@ -68,7 +68,8 @@ impl Pattern {
         let letters = view.letters;
         if self.is_raw() {
             let offset = self.raw_offset(element);
-            let occurrence = letters.get(at).and_then(|first| self.raw_occurrence(view, (first.start as usize, offset)));
+            let occurrence =
+                letters.get(at).and_then(|first| self.raw_occurrence(view, (first.start as usize, offset)));
             if let Some(bytes) = occurrence {
                 found(letters.at_byte(bytes.start), letters.at_byte(bytes.end));
             }
