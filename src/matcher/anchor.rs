@@ -22,13 +22,20 @@ pub(super) struct Anchor {
     pub run: Vec<u8>,
     /// The element of the literal with which it begins.
     pub element: usize,
-    /// Whether it is all of a word of the text, rather than how one begins.
-    pub is_whole: bool,
+    pub part: Part,
     /// What of a text is an occurrence for certain, if its runs are plain: all letters of the literal with single spaces,
     /// and where in it the anchor begins.
     pub proof: Option<(Vec<u8>, usize)>,
     /// How the run of the text that comes next begins, or, if it is the literal's last, the one before it.
     pub neighbour: Option<(Side, Vec<u8>)>,
+}
+
+/// What an anchor is of a word of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    Beginning,
+    Ending,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +55,9 @@ pub(super) fn anchors(pattern: &Pattern) -> Vec<Anchor> {
     if is_symbol || pattern.elements.iter().any(is_unfit) {
         return Vec::new();
     }
+    if let Some(ending) = ending(pattern) {
+        return vec![ending];
+    }
     let runs = runs(pattern);
     let ways = (0..runs.len()).map(|nth| ways(pattern, &runs, nth));
     ways.filter(|ways| !ways.is_empty()).min_by_key(|ways| posts(ways)).unwrap_or_default()
@@ -55,11 +65,19 @@ pub(super) fn anchors(pattern: &Pattern) -> Vec<Anchor> {
 
 /// In how many posts one of these stands.
 pub(super) fn posts(anchors: &[Anchor]) -> Posts {
-    anchors.iter().map(|anchor| rarity::of_run(&anchor.run, anchor.is_whole)).fold(0, Posts::saturating_add)
+    anchors.iter().map(|anchor| rarity::of_run(&anchor.run, anchor.part == Part::Whole)).fold(0, Posts::saturating_add)
+}
+
+/// Of a word that begins with a star and has no other: its end, which is that of a word of the text.
+fn ending(pattern: &Pattern) -> Option<Anchor> {
+    let [Element::Many, rest @ ..] = pattern.elements.as_slice() else { return None };
+    let is_ending = pattern.kind == LiteralKind::Wildcard && rest.iter().all(is_word) && !rest.last().is_some_and(is_single);
+    let run = letters(pattern, &(1..pattern.elements.len()));
+    is_ending.then_some(Anchor { run, element: 1, part: Part::Ending, proof: None, neighbour: None })
 }
 
 /// A run of a literal.
-struct Part {
+struct Run {
     elements: Range<usize>,
     /// Whether a joint comes before it, behind the part before.
     is_joined: bool,
@@ -82,7 +100,7 @@ fn is_single(element: &Element) -> bool {
     matches!(element, Element::Letter(letter) if is(letter.base, UNSEGMENTED))
 }
 
-fn runs(pattern: &Pattern) -> Vec<Part> {
+fn runs(pattern: &Pattern) -> Vec<Run> {
     let elements = &pattern.elements;
     let mut runs = Vec::new();
     let mut at = 0;
@@ -107,13 +125,13 @@ fn runs(pattern: &Pattern) -> Vec<Part> {
             Some(Element::Letter(_) | Element::Gap | Element::TightGap | Element::Space) => true,
             Some(Element::Joint | Element::One | Element::Many) => false,
         };
-        runs.push(Part { elements: start..at, is_joined: before == Some(Element::Joint), begins, ends });
+        runs.push(Run { elements: start..at, is_joined: before == Some(Element::Joint), begins, ends });
     }
     runs
 }
 
 /// All that a text may have where a literal has its run `nth`: with each number of runs before it glued to it.
-fn ways(pattern: &Pattern, runs: &[Part], nth: usize) -> Vec<Anchor> {
+fn ways(pattern: &Pattern, runs: &[Run], nth: usize) -> Vec<Anchor> {
     let mut first = nth;
     while first > 0 && runs[first].is_joined {
         first -= 1;
@@ -129,13 +147,14 @@ fn ways(pattern: &Pattern, runs: &[Part], nth: usize) -> Vec<Anchor> {
         // Before a run that is not glued to the first lies a joint.
         let before = first.checked_sub(1).filter(|_| from == first);
         let neighbour = neighbour(pattern, runs, (before, nth));
-        Anchor { run, element: runs[from].elements.start, is_whole, proof, neighbour }
+        let part = if is_whole { Part::Whole } else { Part::Beginning };
+        Anchor { run, element: runs[from].elements.start, part, proof, neighbour }
     };
     (first..=nth).map(anchor).collect()
 }
 
 /// What stands behind the run `last`, or else what stands before the run behind `before`, if nothing but a gap parts them.
-fn neighbour(pattern: &Pattern, runs: &[Part], (before, last): (Option<usize>, usize)) -> Option<(Side, Vec<u8>)> {
+fn neighbour(pattern: &Pattern, runs: &[Run], (before, last): (Option<usize>, usize)) -> Option<(Side, Vec<u8>)> {
     let beside = |left: usize, right: usize| {
         let gap = runs[left].elements.end..runs.get(right)?.elements.start;
         let is_gap = |element: &Element| matches!(element, Element::Gap | Element::TightGap | Element::Space);

@@ -1,6 +1,6 @@
 //! Anchors under their hashes: which literals a text may hold. Unaware of letters.
 
-use super::anchor::{Anchor, Side};
+use super::anchor::{Anchor, Part, Side};
 use super::folded::Folded;
 use super::probe::{self, Heads, Probe, Seed, Wanted, tag};
 
@@ -28,7 +28,7 @@ pub(super) struct Filed {
     /// The same of its neighbour; of no bytes if it has none.
     neighbour: (u32, u32),
     is_behind: bool,
-    is_whole: bool,
+    part: Part,
     /// What proves it, and where in that its letters begin; of no bytes if nothing does.
     proof: (u32, u32),
     offset: u32,
@@ -61,19 +61,22 @@ impl Anchors {
     }
 
     fn add(&mut self, literal: u32, anchor: &Anchor) {
-        let Anchor { run, element, is_whole, proof, neighbour } = anchor;
+        let Anchor { run, element, part, proof, neighbour } = anchor;
         let (proof, offset) = proof.as_ref().map_or(([].as_slice(), 0), |(text, offset)| (text, *offset));
         let (side, beside) = neighbour.as_ref().map_or((Side::Behind, [].as_slice()), |(side, run)| (*side, run));
-        self.heads.add(run, *is_whole);
+        add(&mut self.heads, run, *part);
         let [run_kept, neighbour, proof] = [run, beside, proof].map(|kept| self.keep(kept));
         self.all.push(Filed {
-            hash: self.seed.of_anchor(run, *is_whole),
+            hash: match part {
+                Part::Ending => self.seed.of_ending(run),
+                _ => self.seed.of_anchor(run, *part == Part::Whole),
+            },
             literal,
             element: *element as u32,
             run: run_kept,
             neighbour,
             is_behind: side == Side::Behind,
-            is_whole: *is_whole,
+            part: *part,
             proof,
             offset: offset as u32,
         });
@@ -84,21 +87,22 @@ impl Anchors {
     pub fn wanted(&mut self, set: &[u32]) -> Wanted {
         let own: Vec<Filed> = set.iter().flat_map(|&literal| self.of(literal)).copied().collect();
         let is_unknown = set.iter().any(|&literal| self.of(literal).is_empty());
+        let is_ending = own.iter().any(|anchor| anchor.part == Part::Ending);
         let mut hashes: Vec<u64> = own.iter().map(|anchor| anchor.hash).collect();
         hashes.sort_unstable();
         hashes.dedup();
         let Some(first) = own.first().filter(|_| !is_unknown) else { return Wanted::ANYTHING };
         let wanted = Wanted::of(&hashes);
-        if wanted.is_known() {
+        if wanted.is_known() || is_ending {
             return wanted;
         }
-        let run = self.kept(first.run);
+        let run = &self.runs[first.run.0 as usize..first.run.1 as usize];
         let shared = own.iter().map(|anchor| same(run, self.kept(anchor.run))).min().unwrap_or(0);
         if shared < SHARED_MIN {
             return Wanted::ANYTHING;
         }
         let (beginning, hash) = self.seed.of_beginning(&run[..shared]);
-        self.heads.add(&beginning.to_vec(), false);
+        self.heads.add(beginning, false);
         Wanted::of(&[hash])
     }
 
@@ -119,7 +123,12 @@ impl Anchors {
     /// What the folded letters tell of an anchor at a place whose hash is its own.
     pub fn told(&self, anchor: &Filed, folded: &Folded, probe: Probe) -> Told {
         let run = &folded.runs[probe.run as usize];
-        if !folded.bytes[probe.at as usize..run.end as usize].starts_with(self.kept(anchor.run)) {
+        let text = &folded.bytes;
+        let is_there = match anchor.part {
+            Part::Ending => text[run.start as usize..probe.at as usize].ends_with(self.kept(anchor.run)),
+            _ => text[probe.at as usize..run.end as usize].starts_with(self.kept(anchor.run)),
+        };
+        if !is_there {
             return Told::No;
         }
         if !run.is_plain() {
@@ -129,6 +138,12 @@ impl Anchors {
             return Told::No;
         }
         self.proven(anchor, folded, probe).unwrap_or(Told::Perhaps)
+    }
+
+    /// Where in a folded text the letters of an anchor begin that was probed.
+    pub fn start(&self, anchor: &Filed, probe: Probe) -> usize {
+        let length = (anchor.run.1 - anchor.run.0) as usize;
+        probe.at as usize - if anchor.part == Part::Ending { length } else { 0 }
     }
 
     fn proven(&self, anchor: &Filed, folded: &Folded, probe: Probe) -> Option<Told> {
@@ -141,7 +156,7 @@ impl Anchors {
         let first = folded.runs[..=probe.run as usize].iter().rposition(|run| run.start as usize <= start)?;
         let mut has_marks = false;
         for run in folded.runs[first..].iter().take_while(|run| (run.start as usize) < end) {
-            if !run.is_plain() || run.end as usize > end && anchor.is_whole {
+            if !run.is_plain() || run.end as usize > end && anchor.part == Part::Whole {
                 return None;
             }
             has_marks |= run.has_marks();
@@ -163,6 +178,13 @@ impl Anchors {
         let at = if anchor.is_behind { run.checked_add(1) } else { run.checked_sub(1) };
         let Some(text) = at.and_then(|at| folded.runs.get(at as usize)) else { return false };
         !text.is_plain() || folded.bytes[text.start as usize..text.end as usize].starts_with(beside)
+    }
+}
+
+fn add(heads: &mut Heads, run: &[u8], part: Part) {
+    match part {
+        Part::Ending => heads.add_ending(run),
+        _ => heads.add(run, part == Part::Whole),
     }
 }
 
@@ -204,8 +226,8 @@ impl Table {
             items: Vec::new(),
         };
         for (at, &number) in items.iter().enumerate() {
-            let Filed { hash: own, run, is_whole, .. } = anchors.all[number as usize];
-            table.heads.add(&anchors.runs[run.0 as usize..run.1 as usize], is_whole);
+            let Filed { hash: own, run, part, .. } = anchors.all[number as usize];
+            add(&mut table.heads, anchors.kept(run), part);
             if at > 0 && hash(items[at - 1]) == own {
                 continue;
             }

@@ -7,12 +7,14 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 
+use crate::query::{LiteralKind, STAR_CHARACTERS_MAX};
+
 use super::compare::Marks;
 use super::filed::{Anchors, Filed, Table, Told};
 use super::folded::Folded;
 use super::letters::Letters;
 use super::near::Place;
-use super::pattern::Pattern;
+use super::pattern::{Element, Pattern};
 use super::probe::Probe;
 use super::scratch::{Found, Room};
 use super::verify::{Holding, View, Ways, bytes};
@@ -110,7 +112,7 @@ impl Net {
         let Some(automaton) = &self.automaton else { return };
         let Room { folded, letters, addresses, is_read, .. } = room;
         let mut original = Original { text, letters, addresses, is_read };
-        let mut tried: Vec<u32> = Vec::new();
+        let mut tried: Vec<(u32, usize)> = Vec::new();
         for hit in automaton.find_overlapping_iter(&folded.bytes) {
             for &number in self.holders.get(hit.pattern().as_u32()) {
                 if found.yes.contains(number) {
@@ -120,19 +122,33 @@ impl Net {
                 let Some(at) = letters.at_folded(hit.start()) else { break };
                 let pattern = &literals.patterns[number as usize];
                 if pattern.is_loose() {
-                    // All of the text is looked through at once, at the first hit.
-                    if !tried.contains(&number) {
-                        tried.push(number);
+                    let most = if matches!(pattern.kind, LiteralKind::Fuzzy(_)) { 1 } else { TRIED_MAX };
+                    let nth = nth_hit(number, &mut tried);
+                    if nth == most {
                         found.note(number, pattern.holding(text, letters, ways));
                     }
-                    continue;
+                    if nth >= most {
+                        continue;
+                    }
                 }
-                note(number, pattern, found, |marks| {
-                    pattern.occurrence(View { text, letters, marks }, (at, pattern.anchor.start), ways).is_some()
-                });
+                let place = (at, pattern.anchor.start);
+                note(number, pattern, found, |marks| pattern.stands(View { text, letters, marks }, place, ways));
             }
         }
     }
+}
+
+/// Places of one text at which a loose literal is looked for one by one; then all of the text is looked through at once.
+const TRIED_MAX: usize = 16;
+
+/// Counts the hits of a loose literal.
+fn nth_hit(number: u32, hits: &mut Vec<(u32, usize)>) -> usize {
+    let at = hits.iter().position(|(known, _)| *known == number).unwrap_or(hits.len());
+    if at == hits.len() {
+        hits.push((number, 0));
+    }
+    hits[at].1 += 1;
+    hits[at].1
 }
 
 /// The letters of a text, read when they are first asked for.
@@ -186,7 +202,7 @@ impl Literals {
             Told::Yes { .. } | Told::Perhaps => {
                 let text = original.text;
                 let letters = original.read();
-                let Some(at) = letters.at_folded(probe.at as usize) else { return };
+                let Some(at) = letters.at_folded(self.anchors.start(anchor, probe)) else { return };
                 let place = (at, anchor.element as usize);
                 note(number, pattern, found, |marks| pattern.stands(View { text, letters, marks }, place, ways));
             }
@@ -242,8 +258,30 @@ impl Pattern {
         if !self.is_loose() {
             return self.occurrence(view, (at, element), ways).is_some();
         }
-        // Of these an anchor is known only where letters alone come before it.
-        at.checked_sub(element).is_some_and(|start| self.loose_end(view, start, ways).is_some())
+        self.starts(view.letters, (at, element)).any(|start| self.loose_end(view, start, ways).is_some())
+    }
+
+    /// Where a loose occurrence may begin that has an element at the letter `at`: of one star before it, within the token, but
+    /// for the letters that are typed.
+    fn starts(&self, letters: &Letters, (at, element): (usize, usize)) -> Range<usize> {
+        let before = &self.elements[..element];
+        let stars = before.iter().filter(|element| **element == Element::Many).count();
+        if stars > 1 || before.contains(&Element::One) {
+            return 0..at + 1;
+        }
+        let typed = element - stars;
+        let Some(nearest) = at.checked_sub(typed) else { return 0..0 };
+        let mut start = nearest;
+        for _ in 0..stars * STAR_CHARACTERS_MAX {
+            if start == 0 || letters.is_boundary(start + typed) {
+                break;
+            }
+            start -= 1;
+            while start > 0 && !letters.parts_characters(start) {
+                start -= 1;
+            }
+        }
+        start..nearest + 1
     }
 
     /// Whether a text holds a loose literal.

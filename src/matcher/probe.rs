@@ -41,6 +41,16 @@ impl Seed {
         self.hash(head, LENGTHS[nth], (nth as u64 + 1).wrapping_mul(0xa076_1d64_78bd_642f))
     }
 
+    #[inline]
+    fn ending(self, tail: Head, nth: usize) -> u64 {
+        self.hash(tail, LENGTHS[nth], (nth as u64 + 1).wrapping_mul(0xe703_7ed1_a0b4_28db))
+    }
+
+    /// What an anchor is filed under that ends with a word.
+    pub fn of_ending(self, run: &[u8]) -> u64 {
+        self.ending(Head::before(run, run.len()), longest(run.len()))
+    }
+
     /// Of a run the longest beginning that is hashed, and its hash.
     pub fn of_beginning(self, run: &[u8]) -> (&[u8], u64) {
         let nth = longest(run.len());
@@ -63,6 +73,17 @@ impl Head {
     #[inline]
     fn first(self, length: usize) -> u64 {
         self.0 as u64 & ((1 << (8 * length)) - 1)
+    }
+
+    /// The bytes before a place, from the last one back.
+    #[inline]
+    fn before(bytes: &[u8], end: usize) -> Self {
+        if let Some(all) = bytes[..end].last_chunk() {
+            return Self(u128::from_be_bytes(*all));
+        }
+        let mut sixteen = [0; HEAD];
+        sixteen.iter_mut().rev().zip(bytes[..end].iter().rev()).for_each(|(into, byte)| *into = *byte);
+        Self(u128::from_be_bytes(sixteen))
     }
 
     #[inline]
@@ -90,6 +111,8 @@ pub(super) struct Heads {
     middle: Vec<u8>,
     /// By six bytes: all that are longer.
     long: Vec<u8>,
+    /// The same of endings, from the last byte back, if any are in use.
+    endings: Option<Box<Heads>>,
 }
 
 /// In each of the three: the beginnings of three lengths, or two, and whole words.
@@ -102,13 +125,23 @@ const SLOTS_MAX: usize = 1 << 21;
 impl Heads {
     pub fn for_anchors(count: usize) -> Self {
         let slots = (count * SLOTS_PER_ANCHOR).next_power_of_two().clamp(SLOTS_MIN, SLOTS_MAX);
-        Self { short: Box::new([0; 1 << 12]), middle: vec![0; slots], long: vec![0; slots] }
+        Self { short: Box::new([0; 1 << 12]), middle: vec![0; slots], long: vec![0; slots], endings: None }
+    }
+
+    /// An ending of a word, where `add` takes beginnings and whole words.
+    pub fn add_ending(&mut self, run: &[u8]) {
+        let slots = self.long.len();
+        let endings = self.endings.get_or_insert_with(|| Box::new(Self::for_anchors(slots / SLOTS_PER_ANCHOR)));
+        endings.add_head(Head::before(run, run.len()), run.len(), false);
     }
 
     pub fn add(&mut self, run: &[u8], is_whole: bool) {
-        let head = Head::at(run, 0);
-        let nth = longest(run.len());
-        let (length, bit) = if is_whole { (run.len(), WHOLE) } else { (LENGTHS[nth], 1 << nth) };
+        self.add_head(Head::at(run, 0), run.len(), is_whole);
+    }
+
+    fn add_head(&mut self, head: Head, bytes: usize, is_whole: bool) {
+        let nth = longest(bytes);
+        let (length, bit) = if is_whole { (bytes, WHOLE) } else { (LENGTHS[nth], 1 << nth) };
         match length {
             // A beginning of one byte: whatever comes next.
             1 if !is_whole => (0..=0xff).for_each(|next| self.short[short_slot(head.first(1) | next << 8)] |= bit),
@@ -162,7 +195,7 @@ fn slot(first: u64, slots: usize) -> usize {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Probe {
     pub hash: u64,
-    /// The byte of the folded text.
+    /// The byte of the folded text; of an ending the one behind it.
     pub at: u32,
     /// The run of the text in which it lies.
     pub run: u32,
@@ -171,6 +204,9 @@ pub(super) struct Probe {
 /// Calls back with the hashes of a folded text, in the order of its bytes: at each place at which a literal may begin,
 /// of the beginnings that are in use, and of each whole word that it may be.
 pub(super) fn for_each(folded: &Folded, seed: Seed, heads: &Heads, mut found: impl FnMut(Probe)) {
+    if let Some(endings) = &heads.endings {
+        for_each_ending(folded, (seed, endings), &mut found);
+    }
     for (number, run) in (0..).zip(&folded.runs) {
         if !run.is_undivided() {
             divided(folded, (number, run), (seed, heads), &mut found);
@@ -183,6 +219,23 @@ pub(super) fn for_each(folded: &Folded, seed: Seed, heads: &Heads, mut found: im
             give(seed.whole(head, length));
         }
         begin(head, length, (seed, heads), give);
+    }
+}
+
+fn for_each_ending(folded: &Folded, (seed, endings): (Seed, &Heads), found: &mut impl FnMut(Probe)) {
+    for (number, run) in (0..).zip(&folded.runs) {
+        for end in folded.ends(run) {
+            let tail = Head::before(&folded.bytes, end);
+            let left = end - run.start as usize;
+            let mut bits = endings.beginnings(tail, left);
+            while bits != 0 {
+                let nth = bits.trailing_zeros() as usize;
+                if LENGTHS[nth] <= left {
+                    found(Probe { hash: seed.ending(tail, nth), at: end as u32, run: number });
+                }
+                bits &= bits - 1;
+            }
+        }
     }
 }
 

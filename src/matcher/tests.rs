@@ -211,7 +211,7 @@ fn every_folded_letter_is_found_again_at_its_place() {
 fn a_matcher_without_rules_matches_nothing() {
     let matcher = Matcher::compile(Vec::new());
     assert!(matcher.scan(&post("anything"), &Verdict::default, &mut Scratch::default()).is_empty());
-    assert_eq!(matcher.figures(), Figures { rules: 0, literals: 0, bytes: 0 });
+    assert_eq!((matcher.figures().rules, matcher.figures().literals), (0, 0));
 }
 
 #[test]

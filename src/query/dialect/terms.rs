@@ -141,7 +141,8 @@ impl Reader<'_> {
         let sign = text.chars().find(|letter| !is_word(*letter) && !letter.is_whitespace() && !is_symbol(*letter));
         let operator = match sign {
             Some('"') => "\\\"".to_owned(),
-            sign => sign.map(String::from).unwrap_or_default(),
+            // An emoji beside a word parts them too.
+            sign => sign.map_or_else(|| text.to_owned(), String::from),
         };
         let sentence = "There punctuation parts words as white space does.";
         self.remark(span, &operator, sentence, &super::written::Written::of(part));

@@ -1,0 +1,116 @@
+//! Other engines on queries that all can express: each finds terms in the same folded texts, then the same groups are
+//! counted. A term stands where the letters beside it are of no word.
+
+use std::collections::HashMap;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use daachorse::DoubleArrayAhoCorasick;
+
+use super::made::Query;
+
+/// The terms of all queries, and what each means to them.
+pub struct Terms {
+    pub texts: Vec<String>,
+    /// By term: the queries, and which of their groups; the last number of a group is for what must not be there.
+    uses: Vec<Vec<(u32, u8)>>,
+    /// By query: its groups, as bits.
+    wanted: Vec<u8>,
+}
+
+const NONE_OF: u8 = 7;
+
+impl Terms {
+    pub fn of(queries: &[Query]) -> Self {
+        let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut terms = Self { texts: Vec::new(), uses: Vec::new(), wanted: Vec::new() };
+        for (number, query) in (0..).zip(queries) {
+            terms.wanted.push((1 << query.groups.len()) - 1);
+            let groups = (0..).zip(&query.groups).chain([(NONE_OF, &query.none_of)]);
+            for (group, term) in groups.flat_map(|(group, texts)| texts.iter().map(move |text| (group, text))) {
+                let at = *numbers.entry(term.clone()).or_insert(terms.texts.len());
+                if at == terms.texts.len() {
+                    terms.texts.push(term.clone());
+                    terms.uses.push(Vec::new());
+                }
+                if !terms.uses[at].contains(&(number, group)) {
+                    terms.uses[at].push((number, group));
+                }
+            }
+        }
+        terms
+    }
+
+    pub fn uses(&self) -> impl Iterator<Item = (&str, &[(u32, u8)])> {
+        self.texts.iter().map(String::as_str).zip(self.uses.iter().map(Vec::as_slice))
+    }
+}
+
+/// What of the queries a post has so far; reused from post to post.
+#[derive(Default)]
+pub struct Seen {
+    terms: Vec<bool>,
+    groups: HashMap<u32, u8>,
+    marked: Vec<u32>,
+}
+
+impl Seen {
+    fn mark(&mut self, terms: &Terms, term: u32) {
+        self.terms.resize(terms.texts.len(), false);
+        if std::mem::replace(&mut self.terms[term as usize], true) {
+            return;
+        }
+        self.marked.push(term);
+        for &(query, group) in &terms.uses[term as usize] {
+            *self.groups.entry(query).or_default() |= 1 << group;
+        }
+    }
+
+    /// How many queries match, and begins anew.
+    fn count(&mut self, terms: &Terms) -> usize {
+        let matched = self.groups.iter().filter(|(query, groups)| **groups == terms.wanted[**query as usize]).count();
+        self.groups.clear();
+        self.marked.drain(..).for_each(|term| self.terms[term as usize] = false);
+        matched
+    }
+}
+
+fn stands(text: &str, start: usize, end: usize) -> bool {
+    let before = text[..start].chars().next_back();
+    let after = text[end..].chars().next();
+    !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+}
+
+/// An engine that finds all terms of a text.
+pub trait Engine: Sync {
+    fn matches(&self, terms: &Terms, text: &str, seen: &mut Seen) -> usize;
+}
+
+impl Engine for AhoCorasick {
+    fn matches(&self, terms: &Terms, text: &str, seen: &mut Seen) -> usize {
+        for hit in self.find_overlapping_iter(text) {
+            if stands(text, hit.start(), hit.end()) {
+                seen.mark(terms, hit.pattern().as_u32());
+            }
+        }
+        seen.count(terms)
+    }
+}
+
+impl Engine for DoubleArrayAhoCorasick<u32> {
+    fn matches(&self, terms: &Terms, text: &str, seen: &mut Seen) -> usize {
+        for hit in self.find_overlapping_iter(text) {
+            if stands(text, hit.start(), hit.end()) {
+                seen.mark(terms, hit.value());
+            }
+        }
+        seen.count(terms)
+    }
+}
+
+pub fn aho_corasick(terms: &Terms) -> AhoCorasick {
+    AhoCorasick::builder().match_kind(MatchKind::Standard).build(&terms.texts).unwrap()
+}
+
+pub fn daachorse(terms: &Terms) -> DoubleArrayAhoCorasick<u32> {
+    DoubleArrayAhoCorasick::new(&terms.texts).unwrap()
+}
