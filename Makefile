@@ -13,7 +13,7 @@ SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # Where rustup puts cargo: it is not on the path of the shell that has just installed it.
 export PATH := $(PATH):$(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin
 
-.PHONY: help demo test bench fuzz chaos test-real build system tools
+.PHONY: help demo test bench bench-match count count-save match-bench fuzz chaos test-real build system tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -21,7 +21,7 @@ help: ## List the targets
 demo: build ## The main job on loopback, with a kill -9 half-way: a minute (the first build takes 20)
 	@$(CARGO_TARGET_DIR)/release/earful demo
 
-test: system tools ## Every check: ten minutes warm, half an hour the first time
+test: system tools count ## Every check: ten minutes warm, half an hour the first time
 	cargo fmt --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	$(TEST_ENVIRONMENT) EARFUL_REQUIRE_REAL=1 cargo test $(CARGO_FLAGS) --lib --bins --test it
@@ -43,6 +43,30 @@ bench: system ## Throughput of parse, fold, match, turn and the whole daemon: te
 	$(CARGO_TARGET_DIR)/release/earful bench
 	$(CARGO_TARGET_DIR)/release/earful bench --literals 100000
 
+# The peers of the matcher as commands, and the bench that runs them.
+PEERS = $(TOOLS)/peers
+MATCH_BENCH = $(TOOLS)/match-bench
+bench-match: system tools match-bench ## The matcher against its peers, at 1 k, 10 k and 100 k queries: half an hour
+	@dpkg-query -W libvectorscan-dev >/dev/null 2>&1 || { echo "installing libvectorscan-dev"; \
+		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends libvectorscan-dev; }
+	@mkdir -p $(PEERS) docs/bench
+	@$(VENV)/bin/pip install --quiet pyahocorasick==2.3.1
+	@printf '#!/bin/sh\nexec "%s" "%s" "$$@"\n' $(EARFUL_PYTHON) $(CURDIR)/benches/peers/pyahocorasick.py >$(PEERS)/pyahocorasick
+	@chmod +x $(PEERS)/pyahocorasick
+	cc -O2 -Wall -Wextra -o $(PEERS)/vectorscan benches/peers/vectorscan.c -lhs -lpthread
+	$(MATCH_BENCH) --sizes $(or $(SIZES),1000,10000,100000) --peers $(PEERS) --json docs/bench/match.json --svg docs/bench/match.svg
+
+count: system match-bench ## Instructions of matching a post, against those saved
+	@benches/count.py $(MATCH_BENCH) docs/bench/instructions.json
+
+count-save: system match-bench ## Save them
+	@benches/count.py $(MATCH_BENCH) docs/bench/instructions.json --save
+
+match-bench:
+	@mkdir -p $(TOOLS)
+	cargo bench --locked --bench match --no-run --message-format=json-render-diagnostics >$(TOOLS)/match-bench.json
+	@ln -sf "$$(sed -n 's/.*"executable":"\([^"]*\/match-[^"]*\)".*/\1/p' $(TOOLS)/match-bench.json | tail -n 1)" $(MATCH_BENCH)
+
 fuzz: system ## Every decoder against bytes that nobody vouches for: 10 of them 600 s, 11 of them 120 s, an hour on two cores
 	EARFUL_FUZZ_SECONDS=600 cargo test $(CARGO_FLAGS) --test it fuzzed -- --nocapture
 
@@ -54,7 +78,7 @@ test-real: system tools build ## A real WordPress, a real NATS, the public webho
 
 # What a fresh Debian lacks: a C++ compiler and libclang for RocksDB and its bindings, Python for the outside checks, and
 # Rust, from https://rustup.rs into the home directory.
-SYSTEM_PACKAGES = build-essential clang libclang-dev pkg-config curl ca-certificates python3 python3-venv
+SYSTEM_PACKAGES = build-essential clang libclang-dev pkg-config curl ca-certificates python3 python3-venv valgrind
 system:
 	@command -v dpkg-query >/dev/null || { echo "no Debian: install what these packages hold: $(SYSTEM_PACKAGES)"; exit 0; }; \
 	missing=$$(for package in $(SYSTEM_PACKAGES); do \

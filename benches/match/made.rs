@@ -22,26 +22,19 @@ pub struct Language {
     pub space: &'static str,
 }
 
-const LATIN: &[&str] =
-    &[
+const LATIN: &[&str] = &[
     "ka", "vo", "lin", "ter", "mo", "sa", "rek", "dan", "bri", "zu", "fel", "nor", "pa", "gis", "tal", "hem", "jo",
-    "cor", "wex", "lum", "ost", "ura", "quo", "vel", "thy"];
+    "cor", "wex", "lum", "ost", "ura", "quo", "vel", "thy",
+];
 const CYRILLIC: &[&str] =
     &["ка", "во", "лин", "тер", "мо", "са", "рек", "дан", "бри", "зу", "фел", "нор", "па", "гис", "щу"];
-const GREEK: &[&str] =
-    &["κα", "βο", "λιν", "τερ", "μο", "σα", "ρεκ", "δαν", "μπρι", "ζου", "φελ", "νορ", "ψι"];
-const HEBREW: &[&str] =
-    &["קא", "דו", "לין", "טר", "מו", "סא", "רק", "דן", "ברי", "זו", "פל", "נור", "צו"];
-const ARABIC: &[&str] =
-    &["كا", "دو", "لين", "تر", "مو", "سا", "رك", "دن", "بري", "زو", "فل", "نور", "ظو"];
-const HANGUL: &[&str] =
-    &["카", "보", "린", "터", "모", "사", "렉", "단", "브", "주", "펠", "노", "쫑"];
-const KANA: &[&str] =
-    &["カ", "ボ", "リン", "テル", "モ", "サ", "レク", "ダン", "ブ", "ズ", "フェ", "ノ", "ぴゃ"];
-const HAN: &[&str] =
-    &["卡", "沃", "林", "特", "莫", "萨", "雷", "丹", "布", "祖", "费", "诺", "帕", "吉", "龘"];
-const THAI: &[&str] =
-    &["คา", "โว", "ลิน", "เทอ", "โม", "ซา", "เรก", "ดาน", "บริ", "ซู", "เฟล", "นอ", "ฌา"];
+const GREEK: &[&str] = &["κα", "βο", "λιν", "τερ", "μο", "σα", "ρεκ", "δαν", "μπρι", "ζου", "φελ", "νορ", "ψι"];
+const HEBREW: &[&str] = &["קא", "דו", "לין", "טר", "מו", "סא", "רק", "דן", "ברי", "זו", "פל", "נור", "צו"];
+const ARABIC: &[&str] = &["كا", "دو", "لين", "تر", "مو", "سا", "رك", "دن", "بري", "زو", "فل", "نور", "ظو"];
+const HANGUL: &[&str] = &["카", "보", "린", "터", "모", "사", "렉", "단", "브", "주", "펠", "노", "쫑"];
+const KANA: &[&str] = &["カ", "ボ", "リン", "テル", "モ", "サ", "レク", "ダン", "ブ", "ズ", "フェ", "ノ", "ぴゃ"];
+const HAN: &[&str] = &["卡", "沃", "林", "特", "莫", "萨", "雷", "丹", "布", "祖", "费", "诺", "帕", "吉", "龘"];
+const THAI: &[&str] = &["คา", "โว", "ลิน", "เทอ", "โม", "ซา", "เรก", "ดาน", "บริ", "ซู", "เฟล", "นอ", "ฌา"];
 
 /// Words of the languages that have no list of frequent ones.
 const LISTS: [(&str, &str); 6] = [
@@ -179,7 +172,8 @@ impl Maker<'_> {
         let rank = self.dice.shared(self.names) + if is_wanted { 0 } else { self.names };
         let name = language.name(rank);
         let letters: Vec<char> = name.chars().collect();
-        let stem: String = letters[..(letters.len() * 4 / 5).max(3).min(letters.len())].iter().collect::<String>().to_lowercase();
+        let stem: String =
+            letters[..(letters.len() * 4 / 5).max(3).min(letters.len())].iter().collect::<String>().to_lowercase();
         // Words that no space parts have no wildcards and are no hashtags.
         let kind = match self.dice.below(100) {
             // What must not be there would be there by its beginning.
@@ -269,7 +263,8 @@ impl Maker<'_> {
         }
         let second = languages[self.dice.below(languages.len())].code;
         let head = if self.is_plain { String::new() } else { format!("@lang:{},{second} ", language.code) };
-        let query = Query { text: format!("{head}{}", whole.text), witness: whole.witness, language: at, groups, none_of };
+        let query =
+            Query { text: format!("{head}{}", whole.text), witness: whole.witness, language: at, groups, none_of };
         if self.is_plain { query.folded() } else { query }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench match -- [--sizes 1000,10000] [--threads 2] [--hits 0.1,1,10,80] [--peers DIRECTORY] [--json FILE]
 //! [--svg FILE]`. Of each size it prints the time to load, memory, literals of each query, and posts/s at each share of posts
-//! in which something stands; then each engine on the plain queries. Expected: every post in which a query's text was
+//! in which something stands; then each engine on the plain queries. With `--count POSTS` it scans so many posts by the first
+//! size, in one function that a tool may count the instructions of, and prints how many matched. Expected: every post in which a query's text was
 //! planted is matched by it, and all engines count the same matches.
 
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on fails")]
@@ -103,8 +104,7 @@ fn posts(maker: &mut Maker, queries: &[Query], hits_of_thousand: usize) -> Posts
 /// Seconds of the best round, and matches.
 fn timed(posts: usize, threads: usize, count: impl Fn(std::ops::Range<usize>) -> usize + Sync) -> (f64, usize) {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    let chunks: Vec<_> =
-        (0..threads).map(|nth| posts * nth / threads..posts * (nth + 1) / threads).collect();
+    let chunks: Vec<_> = (0..threads).map(|nth| posts * nth / threads..posts * (nth + 1) / threads).collect();
     let mut best = (f64::MAX, 0);
     for _ in 0..ROUNDS {
         let at = Instant::now();
@@ -154,7 +154,7 @@ fn whole(size: usize, options: &Options, rows: &mut Vec<Row>) {
         literals as f64 / size as f64
     );
     for &hits in &options.hits {
-        let mut maker = Maker { dice: Dice(SEED ^ hits as u64), ..Maker { languages: &languages, ..maker_of(size) } };
+        maker.dice = Dice(SEED ^ hits as u64);
         let made = posts(&mut maker, &queries, hits);
         assert_planted(&matcher, &made);
         let (seconds, matches) = timed(POSTS, options.threads, |range| count(&matcher, &made.posts, range));
@@ -173,10 +173,6 @@ fn whole(size: usize, options: &Options, rows: &mut Vec<Row>) {
 
 fn names(size: usize) -> usize {
     (size * 5).max(5_000)
-}
-
-fn maker_of(size: usize) -> Maker<'static> {
-    Maker { languages: &[], dice: Dice(SEED), names: names(size), is_plain: false }
 }
 
 /// All engines on plain queries.
@@ -222,12 +218,33 @@ fn plain(size: usize, options: &Options, rows: &mut Vec<Row>) {
 
 fn run(engine: &impl Engine, terms: &Terms, made: &Posts, threads: usize) -> (f64, usize) {
     timed(POSTS, threads, |range| {
-        let mut seen = Seen::default();
+        let mut seen = Seen::of(terms);
         made.posts[range].iter().map(|post| engine.matches(terms, &post.text, &mut seen)).sum()
     })
 }
 
+/// What `benches/count.py` counts.
+#[inline(never)]
+fn counted_scan(matcher: &Matcher, posts: &[Post], scratch: &mut Scratch) -> usize {
+    posts.iter().map(|post| matcher.scan(post, &verdict, scratch).len()).sum()
+}
+
+fn counted(size: usize, count: usize) {
+    let languages = made::languages();
+    let mut maker = Maker { languages: &languages, dice: Dice(SEED), names: names(size), is_plain: false };
+    let queries: Vec<Query> = (0..size).map(|_| maker.query()).collect();
+    let matcher = Matcher::compile_for_measurement(rules(&queries));
+    let posts: Vec<Post> = (0..count).map(|nth| post(&maker.post((nth % 100 == 0).then(|| &queries[nth])))).collect();
+    let mut scratch = Scratch::default();
+    // Tables are filled as they are first asked for: not while it is counted.
+    let warm: usize = posts.iter().map(|post| matcher.scan(post, &verdict, &mut scratch).len()).sum();
+    let matches = counted_scan(&matcher, &posts, &mut scratch);
+    assert_eq!(warm, matches);
+    println!("{matches} matches in {count} posts");
+}
+
 pub struct Options {
+    count: Option<usize>,
     sizes: Vec<usize>,
     /// Of a thousand posts.
     hits: Vec<usize>,
@@ -240,6 +257,7 @@ pub struct Options {
 impl Options {
     fn read() -> Self {
         let mut options = Self {
+            count: None,
             sizes: vec![1_000, 10_000, 100_000],
             hits: vec![1, 10, 100, 800],
             threads: 2,
@@ -257,6 +275,7 @@ impl Options {
                     options.hits = value.split(',').map(of_thousand).collect();
                 }
                 "--threads" => options.threads = value.parse().unwrap(),
+                "--count" => options.count = Some(value.parse().unwrap()),
                 "--peers" => options.peers = Some(value),
                 "--json" => options.json = Some(value),
                 "--svg" => options.svg = Some(value),
@@ -269,6 +288,9 @@ impl Options {
 
 fn main() {
     let options = Options::read();
+    if let Some(count) = options.count {
+        return counted(options.sizes[0], count);
+    }
     let mut rows = Vec::new();
     for &size in &options.sizes {
         whole(size, &options, &mut rows);

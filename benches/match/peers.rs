@@ -46,30 +46,41 @@ impl Terms {
 }
 
 /// What of the queries a post has so far; reused from post to post.
-#[derive(Default)]
 pub struct Seen {
-    terms: Vec<bool>,
-    groups: HashMap<u32, u8>,
-    marked: Vec<u32>,
+    /// The number of the post that has the term, and the query, last.
+    terms: Vec<u32>,
+    queries: Vec<u32>,
+    groups: Vec<u8>,
+    touched: Vec<u32>,
+    post: u32,
 }
 
 impl Seen {
+    pub fn of(terms: &Terms) -> Self {
+        let (queries, groups) = (vec![0; terms.wanted.len()], vec![0; terms.wanted.len()]);
+        Self { terms: vec![0; terms.texts.len()], queries, groups, touched: Vec::new(), post: 1 }
+    }
+
     fn mark(&mut self, terms: &Terms, term: u32) {
-        self.terms.resize(terms.texts.len(), false);
-        if std::mem::replace(&mut self.terms[term as usize], true) {
+        if std::mem::replace(&mut self.terms[term as usize], self.post) == self.post {
             return;
         }
-        self.marked.push(term);
         for &(query, group) in &terms.uses[term as usize] {
-            *self.groups.entry(query).or_default() |= 1 << group;
+            let at = query as usize;
+            if std::mem::replace(&mut self.queries[at], self.post) != self.post {
+                self.groups[at] = 0;
+                self.touched.push(query);
+            }
+            self.groups[at] |= 1 << group;
         }
     }
 
     /// How many queries match, and begins anew.
     fn count(&mut self, terms: &Terms) -> usize {
-        let matched = self.groups.iter().filter(|(query, groups)| **groups == terms.wanted[**query as usize]).count();
-        self.groups.clear();
-        self.marked.drain(..).for_each(|term| self.terms[term as usize] = false);
+        self.post += 1;
+        let is_matched = |query: &u32| self.groups[*query as usize] == terms.wanted[*query as usize];
+        let matched = self.touched.iter().filter(|query| is_matched(query)).count();
+        self.touched.clear();
         matched
     }
 }

@@ -68,8 +68,7 @@ pub fn write_json(file: &str, rows: &[Row]) {
     fs::write(file, serde_json::to_string_pretty(&report).unwrap() + "\n").unwrap();
 }
 
-const COLOURS: [&str; 8] =
-    ["#0b6e4f", "#6bbf59", "#1f77b4", "#ff7f0e", "#9467bd", "#8c564b", "#d62728", "#7f7f7f"];
+const COLOURS: [&str; 8] = ["#0b6e4f", "#6bbf59", "#1f77b4", "#ff7f0e", "#9467bd", "#8c564b", "#d62728", "#7f7f7f"];
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 80.0;
@@ -97,7 +96,11 @@ pub fn write_svg(file: &str, rows: &[Row]) {
         let at = x(10_f64.powi(power));
         svg += &format!("<text x=\"{at}\" y=\"{}\" text-anchor=\"middle\">{label}</text>\n", HEIGHT - BOTTOM + 20.0);
     }
-    svg += &format!("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">queries</text>\n", (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 10.0);
+    svg += &format!(
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">queries</text>\n",
+        (LEFT + WIDTH - RIGHT) / 2.0,
+        HEIGHT - 10.0
+    );
     let mut engines: Vec<&str> = rows.iter().map(|row| row.engine.as_str()).collect();
     engines.sort_unstable();
     engines.dedup();
@@ -106,7 +109,10 @@ pub fn write_svg(file: &str, rows: &[Row]) {
         let own: Vec<&&Row> = rows.iter().filter(|row| row.engine == *engine).collect();
         let points: Vec<(f64, f64)> = own.iter().map(|row| (x(row.queries as f64), y(row.posts_per_s))).collect();
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-        svg += &format!("<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n", path.join(" "));
+        svg += &format!(
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n",
+            path.join(" ")
+        );
         for (x, y) in &points {
             svg += &format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.5\" fill=\"{colour}\"/>\n");
         }

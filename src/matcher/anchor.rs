@@ -55,11 +55,8 @@ pub(super) fn anchors(pattern: &Pattern) -> Vec<Anchor> {
     if is_symbol || pattern.elements.iter().any(is_unfit) {
         return Vec::new();
     }
-    if let Some(ending) = ending(pattern) {
-        return vec![ending];
-    }
     let runs = runs(pattern);
-    let ways = (0..runs.len()).map(|nth| ways(pattern, &runs, nth));
+    let ways = (0..runs.len()).map(|nth| ways(pattern, &runs, nth)).chain([ending(pattern).into_iter().collect()]);
     ways.filter(|ways| !ways.is_empty()).min_by_key(|ways| posts(ways)).unwrap_or_default()
 }
 
@@ -68,12 +65,15 @@ pub(super) fn posts(anchors: &[Anchor]) -> Posts {
     anchors.iter().map(|anchor| rarity::of_run(&anchor.run, anchor.part == Part::Whole)).fold(0, Posts::saturating_add)
 }
 
-/// Of a word that begins with a star and has no other: its end, which is that of a word of the text.
+/// Of a word with wildcards the letters behind the last: with them a word of the text ends.
 fn ending(pattern: &Pattern) -> Option<Anchor> {
-    let [Element::Many, rest @ ..] = pattern.elements.as_slice() else { return None };
-    let is_ending = pattern.kind == LiteralKind::Wildcard && rest.iter().all(is_word) && !rest.last().is_some_and(is_single);
-    let run = letters(pattern, &(1..pattern.elements.len()));
-    is_ending.then_some(Anchor { run, element: 1, part: Part::Ending, proof: None, neighbour: None })
+    let is_wild = |element: &Element| matches!(element, Element::One | Element::Many);
+    let first = pattern.elements.iter().rposition(is_wild)? + 1;
+    let rest = &pattern.elements[first..];
+    let is_ending =
+        pattern.kind == LiteralKind::Wildcard && rest.iter().all(is_word) && !rest.last().is_none_or(is_single);
+    let run = letters(pattern, &(first..pattern.elements.len()));
+    is_ending.then_some(Anchor { run, element: first, part: Part::Ending, proof: None, neighbour: None })
 }
 
 /// A run of a literal.

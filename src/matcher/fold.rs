@@ -439,6 +439,16 @@ fn loosest(base: char) -> char {
     }
 }
 
+/// The loosest form of a letter.
+pub(super) fn loose_of(letter: Letter) -> char {
+    loosest(letter.base)
+}
+
+/// Whether a base is a letter of words.
+pub(super) fn is_word(base: char) -> bool {
+    entry(base).kind & WORD != 0
+}
+
 /// Whether a base is its own loosest form.
 pub(super) fn is_loosest(base: char) -> bool {
     loosest(base) == base

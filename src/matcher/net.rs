@@ -122,7 +122,7 @@ impl Net {
                 let Some(at) = letters.at_folded(hit.start()) else { break };
                 let pattern = &literals.patterns[number as usize];
                 if pattern.is_loose() {
-                    let most = if matches!(pattern.kind, LiteralKind::Fuzzy(_)) { 1 } else { TRIED_MAX };
+                    let most = if pattern.kind == LiteralKind::Wildcard { TRIED_MAX } else { 1 };
                     let nth = nth_hit(number, &mut tried);
                     if nth == most {
                         found.note(number, pattern.holding(text, letters, ways));
@@ -199,6 +199,7 @@ impl Literals {
             Told::Yes { has_capital: false, .. } if pattern.reading.capital => {}
             Told::Yes { .. } if !pattern.has_marks => found.yes.insert(number),
             Told::Yes { has_marks: false, .. } => found.but_for_marks.insert(number),
+            Told::Perhaps if self.is_refuted(pattern, probe, folded) => {}
             Told::Yes { .. } | Told::Perhaps => {
                 let text = original.text;
                 let letters = original.read();
@@ -207,6 +208,14 @@ impl Literals {
                 note(number, pattern, found, |marks| pattern.stands(View { text, letters, marks }, place, ways));
             }
         }
+    }
+
+    /// Whether a plain run is not what a word with wildcards asks for.
+    fn is_refuted(&self, pattern: &Pattern, probe: Probe, folded: &Folded) -> bool {
+        let run = &folded.runs[probe.run as usize];
+        pattern.kind == LiteralKind::Wildcard
+            && run.is_plain()
+            && pattern.fills(&folded.bytes[run.start as usize..run.end as usize]) == Some(false)
     }
 
     /// Notes whether a text holds one literal. The room holds the folded text.
@@ -261,13 +270,20 @@ impl Pattern {
         self.starts(view.letters, (at, element)).any(|start| self.loose_end(view, start, ways).is_some())
     }
 
-    /// Where a loose occurrence may begin that has an element at the letter `at`: of one star before it, within the token, but
-    /// for the letters that are typed.
+    /// Where a loose occurrence may begin that has an element at the letter `at`. Before a star, within the token, but for the
+    /// letters that are typed.
     fn starts(&self, letters: &Letters, (at, element): (usize, usize)) -> Range<usize> {
         let before = &self.elements[..element];
         let stars = before.iter().filter(|element| **element == Element::Many).count();
-        if stars > 1 || before.contains(&Element::One) {
+        if stars > 1 || stars > 0 && before.contains(&Element::One) {
             return 0..at + 1;
+        }
+        if stars == 0 {
+            let start = before.iter().rev().try_fold(at, |at, element| match element {
+                Element::One => (0..at).rev().find(|&start| letters.parts_characters(start)),
+                _ => at.checked_sub(1),
+            });
+            return start.map_or(0..0, |start| start..start + 1);
         }
         let typed = element - stars;
         let Some(nearest) = at.checked_sub(typed) else { return 0..0 };

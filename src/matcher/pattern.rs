@@ -112,6 +112,37 @@ impl Pattern {
         &self.needles
     }
 
+    /// Whether a word with wildcards is all of a folded word, if that is one word and marks do not matter. Unknown if it has
+    /// letters that are of no word.
+    pub fn fills(&self, word: &[u8]) -> Option<bool> {
+        let is_word = |element: &Element| !matches!(element, Element::Letter(letter) if !fold::is_word(letter.base));
+        if !self.elements.iter().all(is_word) {
+            return None;
+        }
+        let letters: Vec<char> = str::from_utf8(word).ok()?.chars().collect();
+        // Where a star was passed last: what follows it, and the letters that it has left over.
+        let mut star = None;
+        let (mut element, mut at) = (0, 0);
+        loop {
+            match (self.elements.get(element), letters.get(at)) {
+                (Some(Element::Many), _) => {
+                    star = Some((element + 1, at));
+                    element += 1;
+                }
+                (Some(Element::One), Some(_)) => (element, at) = (element + 1, at + 1),
+                (Some(Element::Letter(typed)), Some(found)) if fold::loose_of(*typed) == *found => {
+                    (element, at) = (element + 1, at + 1);
+                }
+                (None, None) => return Some(true),
+                (_, found) => {
+                    let (Some((after, from)), true) = (star, found.is_some()) else { return Some(false) };
+                    star = Some((after, from + 1));
+                    (element, at) = (after, from + 1);
+                }
+            }
+        }
+    }
+
     /// The steps of a literal, of one that is compared by code points too.
     pub fn steps(literal: &Literal) -> Vec<Element> {
         let mut steps = elements(literal);

@@ -21,6 +21,11 @@ impl Seed {
         Self(state.hash_one(0), state.hash_one(1))
     }
 
+    /// The same in every process.
+    pub fn known() -> Self {
+        Self(0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344)
+    }
+
     /// Of the first bytes of a head. The salt tells whole words and beginnings of each length apart.
     #[inline]
     fn hash(self, head: Head, length: usize, salt: u64) -> u64 {
