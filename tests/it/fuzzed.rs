@@ -196,7 +196,8 @@ fn query_dialects(bytes: &[u8]) {
     assert!(imported.remarks.iter().all(|remark| is_inside(&remark.span)), "{:?}", imported.remarks);
     assert!(imported.query.lints.iter().all(|lint| is_inside(&lint.span)), "{:?}", imported.query.lints);
     let read = query::parse(&imported.text).map(|query| (query.pragmas, query.root));
-    assert_eq!(read, Ok((imported.query.pragmas, imported.query.root)), "{}", imported.text);
+    assert_eq!(read, Ok((imported.query.pragmas.clone(), imported.query.root.clone())), "{}", imported.text);
+    agree(imported.query, &pasted);
 }
 
 /// A query means the same to both evaluators, on a text.

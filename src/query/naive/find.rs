@@ -36,7 +36,10 @@ pub fn places(literal: &Literal, text: &Text<'_>, marks: Marks) -> Vec<Range<usi
             search.at_glyphs(|start| search.phrase(&words, start))
         }
         LiteralKind::Exact => exact(&literal.text, text),
-        LiteralKind::Raw => search.at_glyphs(|start| search.raw(&whole, start)),
+        LiteralKind::Raw => {
+            let words: Vec<_> = literal.text.split_whitespace().map(glyphs).collect();
+            search.at_glyphs(|start| search.raw(&words, start))
+        }
         LiteralKind::Wildcard => {
             let pieces = wild::pieces(&literal.text);
             search.at_glyphs(|start| search.wildcard(&pieces, start))
@@ -103,26 +106,23 @@ impl Search<'_> {
         ends.into_iter().filter(|&end| text.ends(end)).min()
     }
 
-    /// Letters and punctuation as they are typed; white space is any white space.
-    fn raw(&self, typed: &[Glyph], start: usize) -> Option<usize> {
+    /// Letters and punctuation as they are typed, between words any white space. A character may hold white space of its own,
+    /// as `ﷺ` does: that is a letter as any other.
+    fn raw(&self, words: &[Vec<Glyph>], start: usize) -> Option<usize> {
         let text = self.text;
         let mut at = start;
-        let mut typed = typed.iter().peekable();
-        while let Some(wanted) = typed.next() {
-            let found = text.glyphs.get(at).filter(|found| !text.letters[found.letters.start].address)?;
-            if !wanted.base.is_whitespace() {
+        for (nth, word) in words.iter().enumerate() {
+            if nth > 0 {
+                let spaces = text.glyphs[at..].iter().take_while(|placed| is_space(text, &placed.letters)).count();
+                at += if spaces > 0 { spaces } else { return None };
+            }
+            for wanted in word {
+                let found = text.glyphs.get(at).filter(|found| !text.letters[found.letters.start].address)?;
                 if !self.compare.finds(wanted, &found.glyph) {
                     return None;
                 }
                 at += 1;
-                continue;
             }
-            while typed.next_if(|next| next.base.is_whitespace()).is_some() {}
-            let spaces = text.glyphs[at..].iter().take_while(|placed| is_space(text, &placed.letters)).count();
-            if spaces == 0 {
-                return None;
-            }
-            at += spaces;
         }
         let end = letters_end(text, at)?;
         (text.begins(text.glyphs[start].letters.start) && text.ends(end)).then_some(end)

@@ -229,10 +229,12 @@ pub fn is_han(letter: char) -> bool {
 
 /// Whether a word begins with a mark, which then belongs to whatever a text has before it. Emoji have marks of their own.
 pub(super) fn has_stray_mark(text: &str) -> bool {
-    let is_of_emoji = |letter| matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{20e3}' | '\u{e0100}'..='\u{e01ef}');
+    let is_selector = |letter| matches!(letter, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}');
+    let is_keycap = |letter| matches!(letter, '#' | '*') || is_selector(letter);
     let mut before = None;
     text.chars().any(|letter| {
-        let is_first = before.replace(letter).is_none_or(|before| !is_word(before));
-        is_first && is_combining_mark(letter) && !is_of_emoji(letter)
+        let last = before.replace(letter);
+        let is_of_emoji = is_selector(letter) || letter == '\u{20e3}' && last.is_some_and(is_keycap);
+        last.is_none_or(|last| !is_word(last)) && is_combining_mark(letter) && !is_of_emoji
     })
 }
