@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod forms;
+mod import;
 mod init;
 mod language;
 mod matching;

@@ -16,6 +16,7 @@ use crate::query::naive::{Explained, explain};
 use crate::query::{self, Around, Query, Rule, Truth};
 use crate::search::{Preview, Sample, SampleTerm};
 
+use super::import::ImportArgs;
 use super::matching::{self, rule};
 use super::posts::for_each_post;
 use super::progress::Progress;
@@ -60,6 +61,11 @@ pub(super) enum QueryCommand {
         after_help = "Examples:\n  earful query preview 'outage NEAR/5 vellano' --language cs\n  earful query preview 'outage OR blackout' --old 'outage' --since 2026-11-01T00:00:00Z\n\nExit codes: 0 something matches · 1 nothing does · 2 the query is wrong"
     )]
     Preview(PreviewArgs),
+    /// Read a query of another product: the query goes to standard output, what changes by it to standard error.
+    #[command(
+        after_help = "Examples:\n  earful query import --from brandwatch 'outage NEAR/5 (vellano OR vellanet)'\n  earful query import --from x --json - <rule.txt\n\nExit codes: 0 read · 2 it holds what cannot be asked here\nEach operator: docs/DIALECTS.md"
+    )]
+    Import(ImportArgs),
     /// Measure what a query costs on the posts of standard input.
     #[command(after_help = "Example:\n  earful query cost 'outage OR the' <recording.ndjson")]
     Cost(OneQuery),
@@ -127,6 +133,7 @@ pub(super) fn run(config: &Path, command: QueryCommand) -> Result<ExitCode, Fail
     let done = match command {
         QueryCommand::Check(args) => check(&args, out),
         QueryCommand::Fmt(args) => fmt(&args, out),
+        QueryCommand::Import(args) => super::import::run(&args, out, &mut io::stderr().lock()),
         QueryCommand::Explain(args) => show_tree(&args, out),
         QueryCommand::Why(args) => why(&args, &mut io::stdin().lock(), out),
         QueryCommand::Diff(args) => diff(&args, &mut io::stdin().lock(), out),
@@ -150,7 +157,7 @@ pub(super) fn run(config: &Path, command: QueryCommand) -> Result<ExitCode, Fail
 }
 
 /// Why a command ends early.
-enum Stop {
+pub(super) enum Stop {
     Wrong(String),
     Io(io::Error),
 }
@@ -162,15 +169,19 @@ impl From<io::Error> for Stop {
 }
 
 impl OneQuery {
-    /// The text, from standard input if the argument says so.
     fn text(&self) -> io::Result<String> {
-        if self.query != "-" {
-            return Ok(self.query.clone());
-        }
-        let mut text = String::new();
-        io::stdin().lock().take(query::QUERY_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
-        Ok(text)
+        text_of(&self.query)
     }
+}
+
+/// A query's text, from standard input if the argument says so.
+pub(super) fn text_of(argument: &str) -> io::Result<String> {
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    let mut text = String::new();
+    io::stdin().lock().take(query::QUERY_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn read(text: &str) -> Result<Query, Stop> {

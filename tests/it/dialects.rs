@@ -177,3 +177,28 @@ fn a_long_brandwatch_query_decides_as_its_rows_say() {
         assert_eq!(decide(&imported.query, text), Ok(expected == "yes"), "{text}");
     }
 }
+
+#[test]
+fn every_example_of_the_page_of_dialects_becomes_what_that_says() {
+    let page = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/DIALECTS.md")).unwrap();
+    let mut dialect = None;
+    let (mut wrong, mut examples) = (Vec::new(), 0);
+    for line in page.lines() {
+        if let Some(name) = line.strip_prefix("## ") {
+            dialect = Dialect::named(&name.to_lowercase());
+        }
+        let Some(row) = line.strip_prefix("| `").and_then(|row| row.strip_suffix(" |")) else { continue };
+        let [_, example, here] = row.split(" | ").collect::<Vec<_>>()[..] else { panic!("{line}") };
+        examples += 1;
+        let imported = import(example.trim_matches('`'), dialect.unwrap());
+        let is_true = match (&imported, here.strip_prefix('`')) {
+            (Ok(imported), Some(here)) => is_same(&imported.query, here.trim_end_matches('`')),
+            (Ok(imported), None) => imported.remarks.iter().any(|remark| remark.code == "none"),
+            (Err(_), here) => here.is_none(),
+        };
+        if !is_true {
+            wrong.push(format!("{line}: {imported:?}"));
+        }
+    }
+    assert!(wrong.is_empty() && examples > 150, "{examples} examples\n{}", wrong.join("\n"));
+}
