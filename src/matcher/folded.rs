@@ -212,18 +212,9 @@ impl Folded {
                 && !in_tag
                 && (run.is_none() || eight.goes_on(smooth))
             {
-                let base = self.bytes.len();
-                self.bytes.extend(eight.lower());
-                for (place, is_capital) in eight.turns(run.is_some()) {
-                    if run.is_some() {
-                        self.close(run.take(), base + place);
-                        is_odd = false;
-                    } else {
-                        run = Some(self.opened(base + place, is_odd && place == 0, is_capital));
-                    }
-                }
+                run = self.take_eight(eight, run, is_odd);
                 (smooth, is_odd) = (eight.last_smooth(), false);
-                last = Some([self.bytes[base + 7], 0]);
+                last = self.bytes.last().map(|last| [*last, 0]);
                 at += 8;
                 continue;
             }
@@ -291,6 +282,20 @@ impl Folded {
         push(loose, &mut self.bytes);
         (state.kind, state.script, state.loose, state.is_prefix) = (entry.kind, entry.script, loose, false);
         true
+    }
+
+    /// Takes in eight bytes behind a run that may be open, and tells that which is open then.
+    fn take_eight(&mut self, eight: Eight, mut run: Option<Run>, is_odd: bool) -> Option<Run> {
+        let base = self.bytes.len();
+        self.bytes.extend(eight.lower());
+        for (place, is_capital) in eight.turns(run.is_some()) {
+            if run.is_some() {
+                self.close(run.take(), base + place);
+            } else {
+                run = Some(self.opened(base + place, is_odd && place == 0, is_capital));
+            }
+        }
+        run
     }
 
     /// A run that begins at a byte.
