@@ -46,6 +46,7 @@ bench: system ## Throughput of parse, fold, match, turn and the whole daemon: te
 # The peers of the matcher as commands, and the bench that runs them.
 PEERS = $(TOOLS)/peers
 MATCH_BENCH = $(TOOLS)/match-bench
+SIZES ?= 1000,10000,100000
 bench-match: system tools match-bench ## The matcher against its peers, at 1 k, 10 k and 100 k queries: half an hour
 	@dpkg-query -W libvectorscan-dev >/dev/null 2>&1 || { echo "installing libvectorscan-dev"; \
 		$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends libvectorscan-dev; }
@@ -54,7 +55,7 @@ bench-match: system tools match-bench ## The matcher against its peers, at 1 k, 
 	@printf '#!/bin/sh\nexec "%s" "%s" "$$@"\n' $(EARFUL_PYTHON) $(CURDIR)/benches/peers/pyahocorasick.py >$(PEERS)/pyahocorasick
 	@chmod +x $(PEERS)/pyahocorasick
 	cc -O2 -Wall -Wextra -o $(PEERS)/vectorscan benches/peers/vectorscan.c -lhs -lpthread
-	$(MATCH_BENCH) --sizes $(or $(SIZES),1000,10000,100000) --peers $(PEERS) --json docs/bench/match.json --svg docs/bench/match.svg
+	$(MATCH_BENCH) --sizes $(SIZES) --peers $(PEERS) --json docs/bench/match.json --svg docs/bench/match.svg
 
 count: system match-bench ## Instructions of matching a post, against those saved
 	@benches/count.py $(MATCH_BENCH) docs/bench/instructions.json

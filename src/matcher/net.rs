@@ -69,18 +69,19 @@ impl Net {
     /// A net for the literals whose numbers are given.
     pub fn new(literals: &Literals, numbers: &[u32]) -> Self {
         let table = Table::new(&literals.anchors, numbers.iter().copied());
-        let mut needles: HashMap<&[u8], u32> = HashMap::new();
-        let mut bytes: Vec<&[u8]> = Vec::new();
+        let mut needles: HashMap<Vec<u8>, u32> = HashMap::new();
+        let mut bytes: Vec<Vec<u8>> = Vec::new();
         let mut holders: Vec<Vec<u32>> = Vec::new();
         let mut anywhere = Vec::new();
         for &number in numbers.iter().filter(|&&number| literals.anchors.of(number).is_empty()) {
             let pattern = &literals.patterns[number as usize];
-            if pattern.needles().is_empty() {
+            let own = pattern.needles();
+            if own.is_empty() {
                 anywhere.extend((pattern.is_raw() || pattern.is_loose()).then_some(number));
                 continue;
             }
-            for sought in pattern.needles() {
-                let needle = *needles.entry(sought).or_insert(bytes.len() as u32);
+            for sought in own {
+                let needle = *needles.entry(sought.clone()).or_insert(bytes.len() as u32);
                 if needle as usize == bytes.len() {
                     bytes.push(sought);
                     holders.push(Vec::new());
@@ -236,7 +237,7 @@ impl Literals {
 }
 
 /// The automaton over all needles, or none if there are none.
-fn automaton(needles: &[&[u8]]) -> Option<AhoCorasick> {
+fn automaton(needles: &[Vec<u8>]) -> Option<AhoCorasick> {
     if needles.is_empty() {
         return None;
     }
@@ -321,7 +322,8 @@ impl Pattern {
 /// Whether any needle of a literal stands in the folded text, or none is known.
 fn may_stand(pattern: &Pattern, room: &Room) -> bool {
     let stands = |needle: &Vec<u8>| memmem::find(&room.folded.bytes, needle).is_some();
-    pattern.needles().is_empty() || pattern.needles().iter().any(stands)
+    let needles = pattern.needles();
+    needles.is_empty() || needles.iter().any(stands)
 }
 
 /// Calls back with occurrences of one literal, until the answer is no: one of each place at which its anchor stands, in
@@ -343,7 +345,7 @@ pub(super) fn for_each_occurrence(
         }
         return;
     }
-    let Some(needle) = pattern.needles().first() else {
+    let Some(needle) = pattern.needles().into_iter().next() else {
         if pattern.is_raw() {
             room.read(text);
             let view = View { text, letters: &room.letters, marks };
@@ -352,7 +354,7 @@ pub(super) fn for_each_occurrence(
         }
         return;
     };
-    for_each_hit(needle, text, room, |letters, at| {
+    for_each_hit(&needle, text, room, |letters, at| {
         let view = View { text, letters, marks };
         pattern.occurrence(view, (at, pattern.anchor.start), ways).is_none_or(&mut found)
     });

@@ -40,13 +40,13 @@ pub(super) struct Pattern {
     /// For what is compared by code points: the literal, composed if it is exact, and where its anchor begins in it.
     pub raw: String,
     pub raw_anchor: Range<usize>,
-    /// What the automaton looks for, in the loosest form: one of these stands in every occurrence.
-    needles: Vec<Vec<u8>>,
 }
 
 impl Pattern {
     pub fn new(literal: &Literal) -> Self {
-        let elements = elements(literal);
+        let mut elements = elements(literal);
+        // There are millions of them.
+        elements.shrink_to_fit();
         let is_marked = |element: &Element| matches!(element, Element::Letter(letter) if letter.is_marked());
         let mut pattern = Self {
             kind: literal.kind,
@@ -56,20 +56,13 @@ impl Pattern {
             elements,
             raw: match literal.kind {
                 LiteralKind::Exact => literal.text.nfc().collect(),
-                _ => literal.text.clone(),
+                LiteralKind::Symbol => literal.text.clone(),
+                _ => String::new(),
             },
             raw_anchor: 0..0,
-            needles: Vec::new(),
         };
         if pattern.is_raw() {
             pattern.find_raw_anchor();
-        }
-        pattern.needles = match literal.kind {
-            LiteralKind::Fuzzy(slips) => pieces(&pattern.elements, 2 * usize::from(slips) + 1).map(needle).collect(),
-            _ => vec![needle(&pattern.elements[pattern.anchor.clone()])],
-        };
-        if pattern.needles.iter().any(Vec::is_empty) {
-            pattern.needles.clear();
         }
         pattern
     }
@@ -107,9 +100,14 @@ impl Pattern {
         self.elements = letters;
     }
 
-    /// What the automaton looks for, in the loosest form. Empty if any place of a text may hold this literal.
-    pub fn needles(&self) -> &[Vec<u8>] {
-        &self.needles
+    /// What an automaton looks for, in the loosest form: one of these stands in every occurrence. Empty if any place of a text
+    /// may hold this literal.
+    pub fn needles(&self) -> Vec<Vec<u8>> {
+        let needles: Vec<Vec<u8>> = match self.kind {
+            LiteralKind::Fuzzy(slips) => pieces(&self.elements, 2 * usize::from(slips) + 1).map(needle).collect(),
+            _ => vec![needle(&self.elements[self.anchor.clone()])],
+        };
+        if needles.iter().any(Vec::is_empty) { Vec::new() } else { needles }
     }
 
     /// Whether a word with wildcards is all of a folded word, if that is one word and marks do not matter. Unknown if it has

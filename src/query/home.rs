@@ -119,6 +119,7 @@ impl Inflection {
                 }
             }
         }
+        keyword.forms.shrink_to_fit();
     }
 }
 
